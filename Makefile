@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+# make demo | all | check | check-asan | check-ubsan | check-tsan | check-clang | bench | install | uninstall | deps | clean
+
+VERSION   := 0.1.0
+SOVERSION := 0
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LIBDIR  ?= $(PREFIX)/lib
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+VARIANT ?= release
+BUILD   := build/$(VARIANT)
+
+WARN     := -Wall -Wextra -Wpedantic -Werror
+CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -MMD -MP $(CPPFLAGS)
+CFLAGS_ALL   := -std=c11 $(WARN) -pthread -fvisibility=hidden $(CFLAGS)
+
+# What a machine may lack: each is used by one file, and left out with a line that says so.
+have = $(shell $(CC) -E -include $(1) -x c /dev/null >/dev/null 2>&1 && echo yes)
+HAVE_OPENSSL   := $(call have,openssl/evp.h)
+HAVE_IPSEC_MB  := $(call have,intel-ipsec-mb.h)
+HAVE_PCAP      := $(call have,pcap/pcap.h)
+
+LIB_SRC  := $(wildcard src/*.c)
+LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_PIC  := $(LIB_SRC:%.c=$(BUILD)/pic/%.o)
+LIB_A    := $(BUILD)/libpadata.a
+LIB_SO   := $(BUILD)/libpadata.so.$(VERSION)
+
+ESP_SRC  := $(filter-out $(if $(HAVE_IPSEC_MB),,esp/crypto_mb.c),$(wildcard esp/*.c))
+ESP_OBJ  := $(ESP_SRC:%.c=$(BUILD)/%.o)
+ESP_A    := $(BUILD)/libesp.a
+ESP_LIBS := -lcrypto $(if $(HAVE_IPSEC_MB),-lIPSec_MB)
+
+# A tool's main file is tools/padata*.c; its subcommands and parts are tools/<its short name>_*.c.
+ESP_TOOL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata_esp.c tools/esp_*.c))
+STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata.c tools/stream_*.c))
+
+$(BUILD)/esp/%.o $(BUILD)/tools/esp_%.o $(BUILD)/tools/padata_esp.o: CPPFLAGS_ALL := \
+	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
+$(BUILD)/tests/esp/%: CPPFLAGS_ALL := \
+	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
+
+TOOLS := $(if $(wildcard tools/padata.c),$(BUILD)/padata) \
+	$(if $(and $(HAVE_OPENSSL),$(HAVE_PCAP),$(wildcard tools/padata_esp.c)),$(BUILD)/padata-esp)
+
+all: $(LIB_A) $(LIB_SO) $(TOOLS)
+ifeq ($(and $(HAVE_OPENSSL),$(HAVE_PCAP)),)
+	@echo "padata-esp is left out: install libssl-dev and libpcap-dev, or run 'make deps'"
+endif
+
+$(LIB_A): $(LIB_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(LIB_SO): $(LIB_PIC) src/libpadata.map
+	$(CC) -shared $(CFLAGS_ALL) $(LDFLAGS) -Wl,-soname,libpadata.so.$(SOVERSION) -Wl,-z,nodelete \
+		-Wl,--version-script=src/libpadata.map -o $@ $(LIB_PIC)
+	ln -sf libpadata.so.$(VERSION) $(BUILD)/libpadata.so.$(SOVERSION)
+	ln -sf libpadata.so.$(SOVERSION) $(BUILD)/libpadata.so
+
+$(ESP_A): $(ESP_OBJ)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/padata-esp: $(ESP_TOOL_OBJ) $(ESP_A) $(LIB_A)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
+
+$(BUILD)/padata: $(STREAM_TOOL_OBJ) $(LIB_A)
+	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(STREAM_LIBS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+
+$(BUILD)/pic/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fPIC -c -o $@ $<
+
+# Tests: a program for each test_*.c and *_driver.c, a script for each *.sh.
+
+TEST_ROOMS ?= unit contract stress esp stream headers install
+TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/test_*.c)))
+DRIVERS  := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*_driver.c)))
+TEST_SH  := $(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*.sh))
+EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
+
+$(BUILD)/tests/esp/%: tests/esp/%.c $(ESP_A) $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(ESP_A) $(LIB_A) $(ESP_LIBS)
+
+$(BUILD)/tests/%: tests/%.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A) $(TEST_LIBS)
+
+$(BUILD)/examples/%: examples/%.c $(LIB_A)
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A)
+
+tests: all $(TEST_BIN) $(DRIVERS) $(EXAMPLES)
+
+check: deps
+	@$(MAKE) --no-print-directory tests
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run $(TEST_BIN) $(TEST_SH)
+
+# The library, ESP and the programs under a sanitizer, in a build directory of its own.
+SANITIZED_ROOMS := unit contract stress esp stream
+check-asan: deps
+	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer"
+check-ubsan: deps
+	@$(MAKE) --no-print-directory sanitized VARIANT=ubsan CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=all"
+check-tsan: deps
+	@$(MAKE) --no-print-directory sanitized VARIANT=tsan CFLAGS="-O1 -g -fsanitize=thread"
+check-clang: deps
+	@$(MAKE) --no-print-directory sanitized VARIANT=clang CC=clang
+sanitized:
+	@$(MAKE) --no-print-directory tests TEST_ROOMS="$(SANITIZED_ROOMS)"
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run \
+		$(patsubst %.c,$(BUILD)/%,$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/test_*.c))) \
+		$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/*.sh))
+
+deps:
+	@tests/deps
+
+clean:
+	rm -rf build
+
+.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized deps clean
+
+-include $(shell find build -name '*.d' 2>/dev/null)
