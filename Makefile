@@ -119,12 +119,52 @@ sanitized:
 		$(patsubst %.c,$(BUILD)/%,$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/test_*.c))) \
 		$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/*.sh))
 
+# What is installed. A page of the manual is found under each name of its NAME section, by a link.
+
+BINDIR     := $(PREFIX)/bin
+INCLUDEDIR := $(PREFIX)/include/padata
+MANDIR     := $(PREFIX)/share/man
+MAN_PAGES  := $(wildcard doc/man/*.[1-9])
+
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/linux
+	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
+	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
+	ln -sf libpadata.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libpadata.so.$(SOVERSION)
+	ln -sf libpadata.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpadata.so
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
+		-e 's|@VERSION@|$(VERSION)|' src/padata.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/padata.pc
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/padata.pc
+	install -m 644 include/padata.h $(DESTDIR)$(INCLUDEDIR)/
+	install -m 644 include/linux/*.h $(DESTDIR)$(INCLUDEDIR)/linux/
+	$(if $(TOOLS),install -d $(DESTDIR)$(BINDIR) && install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/)
+	$(foreach page,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page))) $(page) &&) :
+	@doc/man/names $(MAN_PAGES) | while read -r name page; do \
+		[ $$name = $$page ] || ln -sf $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name; \
+	done
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/sbin" ldconfig || :
+
+# Empty directories go too, but not those of the system itself.
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libpadata.a libpadata.so libpadata.so.$(SOVERSION) libpadata.so.$(VERSION) pkgconfig/padata.pc)
+	rm -f $(DESTDIR)$(INCLUDEDIR)/padata.h $(addprefix $(DESTDIR)$(INCLUDEDIR)/linux/,$(notdir $(wildcard include/linux/*.h)))
+	rm -f $(DESTDIR)$(BINDIR)/padata $(DESTDIR)$(BINDIR)/padata-esp
+	@doc/man/names $(MAN_PAGES) | while read -r name page; do \
+		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; \
+	done
+	@rmdir $(DESTDIR)$(INCLUDEDIR)/linux $(DESTDIR)$(INCLUDEDIR) 2>/dev/null || :
+	@case $(DESTDIR)$(PREFIX) in /usr|/usr/local) ;; *) \
+		rmdir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR) 2>/dev/null; \
+		cd $(DESTDIR)$(PREFIX) 2>/dev/null && rmdir -p include bin share/man/man? 2>/dev/null; \
+	esac; :
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/sbin" ldconfig || :
+
 deps:
 	@tests/deps
 
 clean:
 	rm -rf build
 
-.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized deps clean
+.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps clean
 
 -include $(shell find build -name '*.d' 2>/dev/null)
