@@ -137,7 +137,7 @@ install: all
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/padata.pc
 	install -m 644 include/padata.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 include/linux/*.h $(DESTDIR)$(INCLUDEDIR)/linux/
-	$(if $(TOOLS),install -d $(DESTDIR)$(BINDIR) && install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/)
+	$(if $(strip $(TOOLS)),install -d $(DESTDIR)$(BINDIR) && install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/)
 	$(foreach page,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page))) $(page) &&) :
 	@doc/man/names $(MAN_PAGES) | while read -r name page; do \
 		[ $$name = $$page ] || ln -sf $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name; \
