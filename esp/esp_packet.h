@@ -20,6 +20,7 @@
 #ifndef ESP_PACKET_H
 #define ESP_PACKET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,9 +56,9 @@ struct esp_pkt {
 	uint32_t off;	   /* open: where ESP begins in in; seal: bytes of outer headers */
 	uint32_t esp_len;  /* from SPI to ICV */
 	uint32_t text_len; /* seal: inner packet with its trailer */
-	uint8_t next;	   /* next header: 4 or 41 */
-	uint8_t tos;	   /* seal: inner traffic class; open: outer one */
-	bool df;	   /* seal: inner DF */
+	uint32_t inner_len; /* seal: the inner packet's own length */
+	uint8_t next;	   /* seal: next header, 4 or 41 */
+	bool soft;	   /* this packet crossed a soft limit */
 	enum esp_drop found; /* open: what the parallel stage found, for the serial stage to judge */
 };
 

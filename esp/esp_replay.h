@@ -7,8 +7,8 @@
  * ESN the upper half is 0.
  *
  * One thread at a time may call esp_replay_check and esp_replay_advance (the serial stage).
- * esp_replay_top may be called from any thread at any time; what it returns may be out of date, never
- * too large.
+ * esp_replay_top and esp_replay_peek may be called from any thread at any time. What esp_replay_top
+ * returns may be out of date, never too large.
  */
 #ifndef ESP_REPLAY_H
 #define ESP_REPLAY_H
@@ -27,7 +27,7 @@ struct esp_replay {
 	_Atomic uint64_t top; /* highest sequence number received; 0: none yet */
 	uint32_t window;      /* in packets, a multiple of 64; 0: no check */
 	uint32_t mask;	      /* words in the ring - 1 */
-	uint64_t *bits;
+	_Atomic uint64_t *bits;
 };
 
 /*
@@ -42,7 +42,13 @@ void esp_replay_destroy(struct esp_replay *r);
 /* ESP_OK, or ESP_DROP_REPLAY, ESP_DROP_TOO_OLD, ESP_DROP_ZERO_SEQ. Changes nothing. */
 enum esp_drop esp_replay_check(const struct esp_replay *r, uint64_t seq);
 
-/* The same verdict, and after ESP_OK the number is marked as received. Only for a verified packet. */
+/*
+ * The same look-up from another thread: true, the number was probably received or is too old. May err
+ * both ways while the window moves, so it only saves work and never decides.
+ */
+bool esp_replay_peek(const struct esp_replay *r, uint64_t seq);
+
+/* The same verdict as esp_replay_check, and after ESP_OK the number is marked as received. Only for a verified packet. */
 enum esp_drop esp_replay_advance(struct esp_replay *r, uint64_t seq);
 
 static inline uint64_t esp_replay_top(const struct esp_replay *r)

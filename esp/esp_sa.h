@@ -66,6 +66,7 @@ struct esp_limits {
 struct esp_use {
 	uint64_t bytes, packets; /* inner packets that passed */
 	bool soft;		 /* a soft limit was crossed */
+	bool hard;		 /* a hard limit was reached; nothing passes any more */
 };
 
 struct esp_sa {
