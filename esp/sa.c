@@ -12,6 +12,7 @@ int esp_sa_prepare(struct esp_sa *sa)
 {
 	static _Atomic uint64_t ids;
 	uint64_t top = 0;
+	int err;
 
 	switch (sa->alg) {
 	case ESP_ALG_NULL_HMAC_SHA256:
@@ -54,7 +55,10 @@ int esp_sa_prepare(struct esp_sa *sa)
 	sa->tx.use = (struct esp_use){.bytes = sa->ctx_bytes, .packets = sa->ctx_packets};
 	sa->rx.use = sa->tx.use;
 	memset(sa->rx.drop, 0, sizeof(sa->rx.drop));
-	return esp_replay_init(&sa->rx.replay, sa->replay_window, top);
+	err = esp_replay_init(&sa->rx.replay, sa->replay_window, top);
+	if (!err)
+		sa->replay_window = sa->rx.replay.window;
+	return err;
 }
 
 void esp_sa_destroy(struct esp_sa *sa)

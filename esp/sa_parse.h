@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+/* An SA while its words are read. */
+#ifndef ESP_SA_PARSE_H
+#define ESP_SA_PARSE_H
+
+#include "sa_lex.h"
+
+struct parse {
+	struct lex x;
+	struct esp_sa *sa; /* being read; not in the set yet */
+	bool has_proto, has_spi, has_mode, has_aead, has_enc, has_auth;
+	bool has_window;
+	uint64_t esn_window; /* of the anti-replay esn context, 0: none */
+};
+
+/* Each takes what belongs to its word, which is gone already. 0 or -EINVAL. */
+int esp_parse_aead(struct parse *p);
+int esp_parse_enc(struct parse *p);
+int esp_parse_auth(struct parse *p);
+int esp_parse_auth_short(struct parse *p);
+
+#endif
