@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# make demo | all | check | check-asan | check-ubsan | check-tsan | check-clang | bench | install | uninstall | deps | clean
+# make demo | all | check | check-asan | check-ubsan | check-tsan | check-clang | bench | bench-peers | install | uninstall | deps | clean
 
 VERSION   := 0.1.0
 SOVERSION := 0
@@ -162,9 +162,51 @@ uninstall:
 deps:
 	@tests/deps
 
+# Benchmarks: see bench/README.md. BENCH holds options for the driver, as in BENCH=--quick.
+
+BENCH_DIR := $(BUILD)/bench
+BENCH_JOB := $(BENCH_DIR)/job.o
+QUESTIONS := latency idle
+STREAM_PEERS := glib htslib
+BENCH_OURS := $(addprefix $(BENCH_DIR)/,plain limit throughput $(QUESTIONS:%=%-padata))
+BENCH_PEERS := $(addprefix $(BENCH_DIR)/,tbb openmp $(foreach p,$(STREAM_PEERS),throughput-$p $(QUESTIONS:%=%-$p)))
+BENCH_LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
+
+$(BENCH_DIR)/%-glib: LDLIBS += -lglib-2.0
+$(BENCH_DIR)/%-htslib: LDLIBS += -lhts
+$(BENCH_DIR)/peers/glib.o: CPPFLAGS_ALL += $(shell pkg-config --cflags glib-2.0 2>/dev/null)
+$(BENCH_DIR)/openmp: CFLAGS_ALL += -fopenmp
+
+$(BENCH_DIR)/plain $(BENCH_DIR)/limit: %: %.o $(BENCH_JOB)
+	$(BENCH_LINK)
+$(BENCH_DIR)/throughput: %: %.o $(BENCH_JOB) $(LIB_A)
+	$(BENCH_LINK)
+$(QUESTIONS:%=$(BENCH_DIR)/%-padata): %-padata: %.o $(BENCH_DIR)/stream_padata.o $(BENCH_JOB) $(LIB_A)
+	$(BENCH_LINK)
+define stream_peer
+$(BENCH_DIR)/throughput-$(1): $(BENCH_DIR)/peers/throughput.o $(BENCH_DIR)/peers/$(1).o $(BENCH_JOB)
+	$$(BENCH_LINK)
+$(QUESTIONS:%=$(BENCH_DIR)/%-$(1)): %-$(1): %.o $(BENCH_DIR)/peers/$(1).o $(BENCH_JOB)
+	$$(BENCH_LINK)
+endef
+$(foreach p,$(STREAM_PEERS),$(eval $(call stream_peer,$p)))
+$(BENCH_DIR)/openmp: $(BENCH_DIR)/peers/openmp.o $(BENCH_JOB)
+	$(BENCH_LINK)
+$(BENCH_DIR)/tbb: bench/peers/tbb.cpp $(BENCH_JOB)
+	$(CXX) -std=c++17 $(WARN) $(CPPFLAGS_ALL) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -ltbb
+
+bench-programs: $(BENCH_OURS)
+bench: bench-programs
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run $(BENCH)
+bench-peers:
+	@bench/peers/deps
+	@$(MAKE) --no-print-directory bench-programs $(BENCH_PEERS)
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run --peers $(BENCH)
+
 clean:
 	rm -rf build
 
-.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps clean
+.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps \
+	bench-programs bench bench-peers clean
 
 -include $(shell find build -name '*.d' 2>/dev/null)
