@@ -37,9 +37,9 @@ typedef unsigned int gfp_t;
 
 /*
  * One more than the highest CPU number that this machine can have: 1 to
- * PADATA_NR_CPUS. Constant from the moment that the library is loaded.
+ * PADATA_NR_CPUS. Set when the library is loaded; only to be read.
  */
-extern const unsigned int nr_cpu_ids __asm__("padata_nr_cpu_ids");
+extern unsigned int nr_cpu_ids __asm__("padata_nr_cpu_ids");
 
 /*
  * Allocate a mask: true, or false when memory is short (*mask is then NULL).

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Waiting for progress: a list of conditions, looked at by whoever makes progress while somebody waits. */
+
+#include "instance.h"
+
+struct pd_await {
+	pd_condition condition;
+	const uint64_t *argument;
+	struct pd_parker parker;
+	struct pd_await *next;
+};
+
+static void look_at_awaits(struct padata_instance *pinst)
+{
+	pthread_mutex_lock(&pinst->room_lock);
+	for (struct pd_await *await = pinst->awaits; await; await = await->next) {
+		/* Under the lock the waiter cannot leave, and its memory with it. */
+		if (await->condition(pinst, await->argument))
+			pd_unpark(&await->parker);
+	}
+	pthread_mutex_unlock(&pinst->room_lock);
+}
+
+void pd_notify(struct padata_instance *pinst, bool with_room)
+{
+	/* Relaxed: ordered by the caller's barrier. */
+	unsigned int awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
+
+	if (awaited & (PD_AWAIT_ROOM | PD_AWAIT_HALF)) {
+		unsigned int room = pd_room(pinst);
+
+		if (room && (with_room || awaited & PD_AWAIT_ROOM ||
+			     room >= atomic_load_explicit(&pinst->size, memory_order_relaxed) / 2))
+			pd_room_wake(pinst);
+	}
+	if (awaited & PD_AWAIT_FD)
+		pd_room_fd_update(pinst);
+	if (awaited & PD_AWAIT_PROGRESS)
+		look_at_awaits(pinst);
+}
+
+static void unlink_await(struct padata_instance *pinst, struct pd_await *await)
+{
+	struct pd_await **link = &pinst->awaits;
+
+	while (*link != await)
+		link = &(*link)->next;
+	*link = await->next;
+	if (!pinst->awaits)
+		atomic_fetch_and_explicit(&pinst->awaited, ~PD_AWAIT_PROGRESS, memory_order_relaxed);
+}
+
+void pd_await(struct padata_instance *pinst, pd_condition condition, const uint64_t *argument)
+{
+	struct pd_await await = {.condition = condition, .argument = argument};
+	bool holds;
+
+	pthread_mutex_lock(&pinst->room_lock);
+	await.next = pinst->awaits;
+	pinst->awaits = &await;
+	atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_PROGRESS, memory_order_relaxed);
+	pthread_mutex_unlock(&pinst->room_lock);
+	/* Either who makes progress from here on sees that we wait, or we see the progress. */
+	pd_barrier_heavy();
+	for (;;) {
+		pthread_mutex_lock(&pinst->room_lock);
+		holds = condition(pinst, argument);
+		if (holds)
+			unlink_await(pinst, &await);
+		pthread_mutex_unlock(&pinst->room_lock);
+		if (holds)
+			return;
+		pd_park(&await.parker);
+	}
+}

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "debug.h"
+
+#include <dlfcn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static const uint64_t stall_look_ns = 250000000, stall_ns = 1000000000;
+
+unsigned int pd_debug;
+
+void pd_debug_init(void)
+{
+	const char *asked = getenv("PADATA_DEBUG");
+
+	if (!asked)
+		return;
+	while (*asked) {
+		size_t length = strcspn(asked, ",");
+
+		if (length == 5 && !memcmp(asked, "sleep", length))
+			pd_debug |= PD_DEBUG_SLEEP;
+		else if (length == 5 && !memcmp(asked, "stall", length))
+			pd_debug |= PD_DEBUG_STALL;
+		else if (length)
+			fprintf(stderr, "padata: PADATA_DEBUG: \"%.*s\" is not known, use sleep and stall\n", (int)length,
+				asked);
+		asked += length + (asked[length] == ',');
+	}
+}
+
+static long voluntary_switches(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+/* A function's name where the linker knows one, and where it lies in its file, for addr2line(1). */
+static void say_function(char *text, size_t size, void (*function)(struct padata_priv *))
+{
+	Dl_info info;
+	void *address;
+
+	memcpy(&address, &function, sizeof(address));
+	if (!dladdr(address, &info) || !info.dli_fname)
+		snprintf(text, size, "%p", address);
+	else
+		snprintf(text, size, "%s (%s+0x%lx)", info.dli_sname ? info.dli_sname : "?", info.dli_fname,
+			 (unsigned long)((char *)address - (char *)info.dli_fbase));
+}
+
+void pd_debug_call_observed(struct pd_lane *lane, struct padata_priv *task, enum pd_stage stage)
+{
+	void (*callback)(struct padata_priv *) = stage == PD_PARALLEL ? task->parallel : task->serial;
+	uint64_t seq = task->padata_private.seq;
+	uint64_t began = pd_now(), used = thread_cpu_ns();
+	long switches = voluntary_switches();
+
+	atomic_store_explicit(&lane->running, seq << 2 | (1 + stage), memory_order_relaxed);
+	callback(task);
+	atomic_store_explicit(&lane->running, 0, memory_order_relaxed);
+	if (pd_debug & PD_DEBUG_SLEEP && voluntary_switches() > switches) {
+		uint64_t slept = pd_now() - began, busy = thread_cpu_ns() - used;
+		char name[512];
+
+		slept = slept > busy ? slept - busy : 0;
+		say_function(name, sizeof(name), callback);
+		fprintf(stderr, "padata: sleep: %s %s slept %llu.%03llu ms, task %llu, CPU %d\n",
+			stage == PD_PARALLEL ? "parallel()" : "serial()", name, (unsigned long long)(slept / 1000000),
+			(unsigned long long)(slept / 1000 % 1000), (unsigned long long)seq, lane->cpu);
+	}
+}
+
+struct pd_stall {
+	pthread_t thread;
+	atomic_uint stop;
+};
+
+/* In words: where the oldest task that has not been delivered is. */
+static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, size_t size)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+
+	if (seq >= atomic_load_explicit(&pinst->window.claimed, memory_order_relaxed)) {
+		snprintf(text, size, "submitted, parallel() not begun");
+		return;
+	}
+	for (unsigned int i = 0; i < lanes; i++) {
+		struct pd_lane *lane = pinst->lane_list[i];
+
+		if (atomic_load_explicit(&lane->running, memory_order_relaxed) == (seq << 2 | (1 + PD_PARALLEL))) {
+			snprintf(text, size, "in parallel() on CPU %d", lane->cpu);
+			return;
+		}
+	}
+	snprintf(text, size, "parallel() has returned, padata_do_serial() has not been called");
+}
+
+static void say_stall(struct padata_instance *pinst, uint64_t taken, unsigned int outstanding)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	char text[128];
+
+	if (taken < pd_window_next(&pinst->window)) {
+		say_stage(pinst, taken, text, sizeof(text));
+		fprintf(stderr, "padata: stall: nothing moves, %u tasks outstanding; the oldest, task %llu: %s\n",
+			outstanding, (unsigned long long)taken, text);
+		return;
+	}
+	for (unsigned int i = 0; i < lanes; i++) {
+		struct pd_lane *lane = pinst->lane_list[i];
+		uint64_t running = atomic_load_explicit(&lane->running, memory_order_relaxed);
+
+		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) <
+		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
+			fprintf(stderr, "padata: stall: nothing moves, %u tasks outstanding; CPU %d: %s serial()%s\n",
+				outstanding, lane->cpu, (running & 3) == 1 + PD_SERIAL ? "in" : "waiting for",
+				(running & 3) == 1 + PD_PARALLEL ? ", its worker is in parallel()" : "");
+	}
+}
+
+static void *watch(void *arg)
+{
+	struct padata_instance *pinst = arg;
+	uint64_t moved = pd_now(), last_taken = 0;
+	unsigned int last_room = 0;
+	bool said = false;
+
+	pthread_setname_np(pthread_self(), "padata/stall");
+	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_acquire)) {
+		unsigned int room = pd_room(pinst), size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
+		uint64_t taken = atomic_load_explicit(&pinst->window.taken, memory_order_relaxed);
+
+		if (room == size || room != last_room || taken != last_taken) {
+			moved = pd_now();
+			said = false;
+		} else if (!said && pd_now() - moved >= stall_ns) {
+			say_stall(pinst, taken, size - room);
+			said = true;
+		}
+		last_room = room;
+		last_taken = taken;
+		pd_futex_wait(&pinst->stall->stop, 0, stall_look_ns);
+	}
+	return NULL;
+}
+
+void pd_debug_watch(struct padata_instance *pinst)
+{
+	if (!(pd_debug & PD_DEBUG_STALL))
+		return;
+	pinst->stall = calloc(1, sizeof(*pinst->stall));
+	if (pinst->stall && pthread_create(&pinst->stall->thread, NULL, watch, pinst)) {
+		free(pinst->stall);
+		pinst->stall = NULL;
+	}
+}
+
+void pd_debug_unwatch(struct padata_instance *pinst)
+{
+	if (!pinst->stall)
+		return;
+	/* Release: pairs with the acquire in watch(); nothing is passed, it keeps the end behind what the user did. */
+	atomic_store_explicit(&pinst->stall->stop, 1, memory_order_release);
+	pd_futex_wake(&pinst->stall->stop, 1);
+	pthread_join(pinst->stall->thread, NULL);
+	free(pinst->stall);
+	pinst->stall = NULL;
+}

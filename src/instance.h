@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PD_INSTANCE_H
+#define PD_INSTANCE_H
+
+/* The parts of an instance, shared by the files that make it up. Data flows from submit.c through lane.c to room.c. */
+
+#include "compiler.h"
+#include "crew.h"
+#include "futex.h"
+#include "guard.h"
+#include "inbox.h"
+#include "init.h"
+#include "window.h"
+#include "workqueue.h"
+
+#include <linux/padata.h>
+
+#include <pthread.h>
+
+/* What a CPU is to an instance: it runs tasks in parallel, and those whose cb_cpu it is in order. */
+enum pd_lane_call {
+	PD_NOT_CALLED,
+	PD_CALLED,   /* and counted as a searcher */
+	PD_SUMMONED, /* and not counted, since its worker is busy elsewhere */
+};
+enum pd_lane_mode { PD_LANE_RESTING, PD_LANE_SEARCHING, PD_LANE_WORKING };
+
+struct pd_lane {
+	/* The serial queue: pushed by the holder of the window's token, one at a time; taken by the worker. */
+	alignas(PD_CACHE_LINE) struct pd_inbox inbox;
+	atomic_uint called; /* enum pd_lane_call */
+	atomic_bool usable; /* may search */
+	atomic_bool absent; /* has left the crew, because it was not usable */
+	_Atomic uint64_t queued; /* tasks pushed; written by the holder of the token */
+
+	/* What is claimed and not begun: first sequence number << 6 | how many. Taken from by the worker and by thieves. */
+	alignas(PD_CACHE_LINE) _Atomic uint64_t run;
+
+	/* The worker's. */
+	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
+	enum pd_lane_mode mode;
+	void **ready;	       /* tasks whose serial() comes next, by their link */
+	void **ready_last;
+	uint64_t task_ns;      /* what one parallel() takes, as measured */
+	uint64_t now;	       /* the last time that it looked at the clock */
+	uint64_t search_until; /* when the search is given up */
+	uint64_t search_ns;    /* how long it lasts, as learned */
+	unsigned int victim;   /* whom to rob next */
+	_Atomic uint64_t running; /* for diagnosis: sequence number << 2 | 1 + enum pd_stage; 0 between callbacks */
+
+	/* Constant. */
+	struct work_struct work;
+	struct pd_worker *worker;
+	struct padata_instance *instance;
+	int cpu;
+};
+
+/* Who waits for what: bits of padata_instance.awaited. */
+#define PD_AWAIT_ROOM 1u      /* padata_wait_room(): any room */
+#define PD_AWAIT_HALF 2u      /* padata_wait_room(): half of the window */
+#define PD_AWAIT_FD 4u	      /* the descriptor is not readable */
+#define PD_AWAIT_PROGRESS 8u  /* somebody has a struct pd_await in the list */
+
+struct padata_instance {
+	struct pd_window window;
+	struct pd_crew crew;
+
+	alignas(PD_CACHE_LINE) atomic_uint awaited;
+	atomic_bool quiescing;	     /* searchers are to rest */
+	atomic_uint size;	     /* the maximum of outstanding tasks */
+	unsigned int generation;     /* of the process that made it */
+	struct pd_lane *_Atomic *lanes; /* by CPU; NULL until it was in the mask once */
+	struct pd_lane **lane_list;  /* those that are there, lane_count of them */
+	atomic_uint lane_count;
+	atomic_ulong *usable;	     /* a bit for each CPU that may be a cb_cpu */
+	atomic_uint usable_count;
+
+	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
+	struct cpumask cpumask;	     /* as the user gave it */
+	struct workqueue_struct *wq;
+	bool dying;
+	_Atomic uint64_t looked; /* when the process's CPUs were last looked up, ns */
+	_Atomic uint64_t skipped; /* sequence numbers that passed without a task */
+
+	pthread_mutex_t room_lock; /* the list of struct pd_await, the descriptor */
+	struct pd_await *awaits;
+	atomic_uint room_turn; /* futex: changes when there is room again */
+	atomic_int room_fd;
+	bool room_fd_shows; /* room; the updater's */
+	atomic_uint room_fd_updates; /* asked for and not done; who raises it from 0 does them */
+	struct pd_stall *stall; /* PADATA_DEBUG=stall */
+};
+
+/* The lane whose callback the calling thread is in, or about to be; NULL outside. */
+extern _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
+
+static inline struct padata_priv *pd_task_of(void **link)
+{
+	return container_of((void *)link, struct padata_priv, padata_private.next);
+}
+
+/* padata_priv.padata_private.state */
+enum pd_task_state {
+	PD_TASK_CALLER,	   /* the caller's; 0, as zeroed memory is */
+	PD_TASK_SUBMITTED, /* not begun */
+	PD_TASK_RUNNING,   /* parallel() was called */
+	PD_TASK_FINISHED,  /* padata_do_serial() was called */
+};
+
+/* Relaxed, both: what orders them is the window; they are atomic for the sake of a second, erroneous call. */
+static inline unsigned int pd_task_state(const struct padata_priv *task)
+{
+	return __atomic_load_n(&task->padata_private.state, __ATOMIC_RELAXED);
+}
+
+static inline void pd_task_set_state(struct padata_priv *task, enum pd_task_state state)
+{
+	__atomic_store_n(&task->padata_private.state, state, __ATOMIC_RELAXED);
+}
+
+static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pinst, int cpu)
+{
+	/* Acquire: pairs with the release in pd_mask_add_lane(); without it a new lane might be seen before it is filled. */
+	return atomic_load_explicit(&pinst->lanes[cpu], memory_order_acquire);
+}
+
+static inline bool pd_instance_usable(const struct padata_instance *pinst, int cpu)
+{
+	unsigned int n = (unsigned int)cpu;
+
+	/* Relaxed: a mask that changes meanwhile makes the reservation fail that follows. */
+	return n < nr_cpu_ids && atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_relaxed) >>
+							  (n % PADATA_BITS_PER_LONG) & 1;
+}
+
+static inline bool pd_instance_inherited(const struct padata_instance *pinst)
+{
+	return pinst->generation != pd_generation();
+}
+
+/* lane.c */
+struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
+/* Any thread, behind a barrier: call a CPU if the crew's rule asks for one. preferred: a CPU or -1. */
+void pd_lane_call(struct padata_instance *pinst, int preferred);
+/* Any thread: have a lane that left the crew join it again. */
+void pd_lane_summon(struct pd_lane *lane);
+/* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up. */
+void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq);
+
+/* mask.c */
+/* With change_lock held: which CPUs of the mask are usable; each gets a lane and its worker. 0, -ENOMEM, -EAGAIN. */
+int pd_mask_prepare_locked(struct padata_instance *pinst, const struct cpumask *mask, struct cpumask *usable);
+/* With change_lock held and everything at rest: they become the instance's. */
+void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask, const struct cpumask *usable);
+/* A worker, between callbacks: see whether the process's CPUs have changed, if `now` is a quarter of a second later. */
+void pd_mask_look(struct padata_instance *pinst, uint64_t now);
+
+/* quiesce.c */
+/* With change_lock held: shut the gate with the flag too, and sleep until nothing is outstanding and no lane is awake. */
+void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag);
+/* With change_lock held: undo that. */
+void pd_resume_locked(struct padata_instance *pinst);
+
+/* room.c */
+/* Any thread: how many more tasks may be outstanding; raises the window's limit by what has completed. */
+unsigned int pd_room(struct padata_instance *pinst);
+/* Wake who sleeps in padata_wait_room(), if there is room: for it to see, or as the caller knows better. */
+void pd_room_wake(struct padata_instance *pinst);
+void pd_room_fd_update(struct padata_instance *pinst);
+
+/* await.c */
+/*
+ * Something completed or was delivered, or a lane rests: see who waits for it. with_room: tell who waits
+ * for half of the window even if less is free.
+ */
+void pd_notify(struct padata_instance *pinst, bool with_room);
+/* Sleep until the condition holds. It is asked, by any thread, under room_lock, and may read what is atomic. */
+typedef bool (*pd_condition)(struct padata_instance *pinst, const uint64_t *argument);
+void pd_await(struct padata_instance *pinst, pd_condition condition, const uint64_t *argument);
+
+#endif

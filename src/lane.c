@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What a worker does for one instance, in a work item of that worker's queue:
+ *
+ *   first    serial() of what has been delivered to this CPU, in order
+ *   then     parallel() of a run of tasks: claimed from the window, or robbed from a lane that is busy
+ *   else     search for a while, then rest
+ *
+ * Between two runs it lets other work items of its worker pass.
+ */
+
+#include "debug.h"
+#include "instance.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+enum {
+	RUN_BITS = 6, /* how many are left of a run, below its first sequence number */
+	RUN_MAX = 32, /* tasks claimed at once, at most */
+	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
+};
+
+/* A run is about as long as waking another CPU takes: shorter costs claims, longer makes the order wait. */
+static const uint64_t run_ns = 10000;
+/* A search that finds nothing costs a processor, one that is given up too early costs a wake-up. */
+static const uint64_t search_min_ns = 1000, search_max_ns = 50000, wake_ns = 10000;
+
+_Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
+
+static void lane_run(struct work_struct *work);
+
+struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu)
+{
+	struct pd_lane *lane = aligned_alloc(PD_CACHE_LINE, sizeof(*lane));
+
+	if (!lane)
+		return NULL;
+	*lane = (struct pd_lane){
+		.instance = pinst, .worker = worker, .cpu = cpu, .task_ns = run_ns, .search_ns = search_min_ns};
+	pd_inbox_init(&lane->inbox);
+	INIT_WORK(&lane->work, lane_run);
+	return lane;
+}
+
+/* Runs: first << RUN_BITS | left. Its owner takes from the front, thieves from the end. */
+
+static void run_put(struct pd_lane *lane, uint64_t first, unsigned int n)
+{
+	/* Release: pairs with the acquire in run_rob(); without it the thief might read the last lap's task. */
+	atomic_store_explicit(&lane->run, first << RUN_BITS | n, memory_order_release);
+}
+
+static bool run_next(struct pd_lane *lane, uint64_t *seq)
+{
+	uint64_t run = atomic_load_explicit(&lane->run, memory_order_relaxed);
+
+	do {
+		if (!(run & ((1 << RUN_BITS) - 1)))
+			return false;
+		/* Relaxed: what it counts was claimed by this thread. */
+	} while (!atomic_compare_exchange_weak_explicit(&lane->run, &run, run + (1 << RUN_BITS) - 1,
+							memory_order_relaxed, memory_order_relaxed));
+	*seq = run >> RUN_BITS;
+	return true;
+}
+
+static unsigned int run_rob(struct pd_lane *victim, uint64_t *first)
+{
+	uint64_t run = atomic_load_explicit(&victim->run, memory_order_relaxed);
+	unsigned int left, taken;
+
+	do {
+		left = run & ((1 << RUN_BITS) - 1);
+		if (!left)
+			return 0;
+		taken = (left + 1) / 2;
+		/* Acquire: pairs with the release in run_put(), see there. */
+	} while (!atomic_compare_exchange_weak_explicit(&victim->run, &run, run - taken, memory_order_acquire,
+							memory_order_relaxed));
+	*first = (run >> RUN_BITS) + left - taken;
+	return taken;
+}
+
+static bool run_left(const struct pd_lane *lane)
+{
+	return atomic_load_explicit(&lane->run, memory_order_relaxed) & ((1 << RUN_BITS) - 1);
+}
+
+/* Whether there is a task that nobody has begun. */
+static bool pending(struct padata_instance *pinst)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+
+	if (pd_window_claimable(&pinst->window))
+		return true;
+	for (unsigned int i = 0; i < lanes; i++) {
+		if (run_left(pinst->lane_list[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Calling */
+
+/* True when its worker slept, and so comes to it at once. */
+static bool wake(struct pd_lane *lane)
+{
+	return pd_inbox_poke(&lane->inbox) && pd_worker_queue(lane->worker, &lane->work);
+}
+
+void pd_lane_summon(struct pd_lane *lane)
+{
+	/* Relaxed: the poke releases it. */
+	atomic_store_explicit(&lane->called, PD_SUMMONED, memory_order_relaxed);
+	wake(lane);
+}
+
+/*
+ * A CPU whose worker is busy, for another instance it may be, and asleep in a callback there, does not
+ * count as a searcher: it is called, and the next one too.
+ */
+void pd_lane_call(struct padata_instance *pinst, int preferred)
+{
+	int cpu;
+
+	while ((cpu = pd_crew_call(&pinst->crew, preferred)) >= 0) {
+		struct pd_lane *lane = pd_instance_lane(pinst, cpu);
+		unsigned int called = PD_CALLED;
+
+		atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);
+		if (wake(lane))
+			return;
+		if (!atomic_compare_exchange_strong_explicit(&lane->called, &called, PD_SUMMONED, memory_order_relaxed,
+							     memory_order_relaxed))
+			return; /* it has come already */
+		if (!pd_crew_work(&pinst->crew))
+			return;
+		preferred = -1;
+	}
+}
+
+/* Behind a change after which the crew's rule may not hold: see whether it does. */
+static void look_again(struct padata_instance *pinst, int preferred)
+{
+	pd_barrier_heavy();
+	if (pending(pinst))
+		pd_lane_call(pinst, preferred);
+}
+
+/* The serial stage */
+
+static void push(struct pd_lane *lane, void **first, void **last, unsigned int n)
+{
+	/* Relaxed: read by who has acquired what pd_window_taken() released. */
+	uint64_t queued = atomic_load_explicit(&lane->queued, memory_order_relaxed);
+
+	atomic_store_explicit(&lane->queued, queued + n, memory_order_relaxed);
+	/*
+	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since there is one
+	 * token, and none is on the way, since the inbox is empty.
+	 */
+	if (lane == pd_lane_self && !pd_inbox_holds(&lane->inbox)) {
+		*last = NULL;
+		if (lane->ready)
+			*lane->ready_last = first;
+		else
+			lane->ready = first;
+		lane->ready_last = last;
+		return;
+	}
+	if (pd_inbox_push(&lane->inbox, first, last))
+		pd_worker_queue(lane->worker, &lane->work);
+}
+
+void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
+{
+	struct padata_priv *task;
+
+	do {
+		void **first = NULL, **last = NULL;
+		struct pd_lane *lane = NULL;
+		unsigned int n = 0;
+
+		while ((task = pd_window_take(&pinst->window, seq))) {
+			void **link = &task->padata_private.next;
+
+			seq++;
+			if (!lane || lane->cpu != task->padata_private.cb_cpu) {
+				if (lane)
+					push(lane, first, last, n);
+				lane = pd_instance_lane(pinst, task->padata_private.cb_cpu);
+				first = link;
+				n = 0;
+			} else {
+				*last = link;
+			}
+			last = link;
+			n++;
+		}
+		if (lane)
+			push(lane, first, last, n);
+		pd_window_taken(&pinst->window, seq);
+	} while (!pd_window_park(&pinst->window, seq));
+	pd_barrier_light();
+	if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))
+		pd_notify(pinst, false);
+}
+
+static void take_inbox(struct pd_lane *lane)
+{
+	if (!lane->ready)
+		lane->ready = pd_inbox_take(&lane->inbox);
+	if (lane->ready && !lane->ready_last) {
+		lane->ready_last = lane->ready;
+		while (*lane->ready_last)
+			lane->ready_last = *lane->ready_last;
+	}
+}
+
+/* True while there is more to run. */
+static bool run_serial(struct pd_lane *lane)
+{
+	struct padata_instance *pinst = lane->instance;
+	uint64_t completed = atomic_load_explicit(&lane->completed, memory_order_relaxed);
+
+	for (unsigned int n = 0; n < SERIAL_MAX; n++) {
+		struct padata_priv *task;
+		unsigned int awaited;
+
+		take_inbox(lane);
+		if (!lane->ready)
+			return false;
+		task = pd_task_of(lane->ready);
+		lane->ready = *lane->ready;
+		if (lane->ready)
+			__builtin_prefetch(lane->ready);
+		else
+			lane->ready_last = NULL;
+		pd_task_set_state(task, PD_TASK_CALLER);
+		pd_debug_call(lane, task, PD_SERIAL);
+		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again. */
+		atomic_store_explicit(&lane->completed, ++completed, memory_order_release);
+		pd_barrier_light();
+		awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
+		if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16)))
+			pd_notify(pinst, false);
+	}
+	return true;
+}
+
+/* The parallel stage */
+
+static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
+{
+	struct padata_instance *pinst = lane->instance;
+	uint64_t begin = pd_now(), seq = first;
+	unsigned int done = 0;
+
+	if (n > 1) {
+		run_put(lane, first + 1, n - 1);
+		pd_barrier_light();
+		if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
+			pd_lane_call(pinst, -1);
+	}
+	do {
+		struct padata_priv *task = pd_window_task(&pinst->window, seq);
+
+		if (++done < n)
+			__builtin_prefetch(pd_window_task(&pinst->window, seq + 1));
+		pd_task_set_state(task, PD_TASK_RUNNING);
+		pd_debug_call(lane, task, PD_PARALLEL);
+	} while (n > 1 && run_next(lane, &seq));
+	lane->now = pd_now();
+	lane->task_ns = (3 * lane->task_ns + (lane->now - begin) / done) / 4;
+}
+
+static unsigned int rob(struct pd_lane *lane, uint64_t *first)
+{
+	struct padata_instance *pinst = lane->instance;
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	struct pd_lane *victim = pinst->lane_list[lane->victim++ % lanes];
+
+	return victim == lane ? 0 : run_rob(victim, first);
+}
+
+static unsigned int find(struct pd_lane *lane, uint64_t *first)
+{
+	struct padata_instance *pinst = lane->instance;
+	unsigned int usable = atomic_load_explicit(&pinst->usable_count, memory_order_relaxed);
+	uint64_t max = run_ns / (lane->task_ns + 1);
+	unsigned int n;
+
+	max = max < 1 ? 1 : max > RUN_MAX ? RUN_MAX : max;
+	n = pd_window_claim(&pinst->window, (unsigned int)max, usable ? usable : 1, first);
+	return n ? n : rob(lane, first);
+}
+
+/* A lane whose CPU the process has lost works on only while there is no other. */
+static bool may_search(struct pd_lane *lane)
+{
+	return atomic_load_explicit(&lane->usable, memory_order_relaxed) ||
+	       !atomic_load_explicit(&lane->instance->usable_count, memory_order_relaxed);
+}
+
+static void rest(struct pd_lane *lane)
+{
+	struct padata_instance *pinst = lane->instance;
+	bool look, was_searching = lane->mode == PD_LANE_SEARCHING;
+
+	lane->mode = PD_LANE_RESTING;
+	if (may_search(lane)) {
+		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
+	} else {
+		atomic_store_explicit(&lane->absent, true, memory_order_relaxed);
+		look = was_searching && pd_crew_work(&pinst->crew);
+	}
+	if (look)
+		look_again(pinst, lane->cpu);
+	lane->search_until = pd_now();
+	if (atomic_load_explicit(&pinst->awaited, memory_order_relaxed))
+		pd_notify(pinst, true);
+}
+
+static void answer_call(struct pd_lane *lane)
+{
+	unsigned int called;
+
+	/* Relaxed, both: set before a poke, and our look at the inbox acquired that. */
+	if (pd_likely(!atomic_load_explicit(&lane->called, memory_order_relaxed)))
+		return;
+	called = atomic_exchange_explicit(&lane->called, PD_NOT_CALLED, memory_order_relaxed);
+	if (called == PD_SUMMONED)
+		pd_crew_search(&lane->instance->crew);
+	lane->mode = PD_LANE_SEARCHING;
+	/* Called again soon after it gave up: search longer next time. */
+	if (pd_now() - lane->search_until < wake_ns)
+		lane->search_ns = lane->search_ns * 2 > search_max_ns ? search_max_ns : lane->search_ns * 2;
+	else
+		lane->search_ns = lane->search_ns / 2 < search_min_ns ? search_min_ns : lane->search_ns / 2;
+	lane->search_until = 0;
+}
+
+/* Look for work, once. False: there is none, and it is time to rest. */
+static bool work(struct pd_lane *lane)
+{
+	struct padata_instance *pinst = lane->instance;
+	uint64_t first, now;
+	unsigned int n = may_search(lane) ? find(lane, &first) : 0;
+
+	if (n) {
+		if (lane->mode == PD_LANE_SEARCHING) {
+			lane->mode = PD_LANE_WORKING;
+			if (pd_crew_work(&pinst->crew))
+				look_again(pinst, -1);
+		}
+		lane->search_until = 0;
+		run_parallel(lane, first, n);
+		return true;
+	}
+	if (!may_search(lane) || pd_worker_pending(lane->worker) ||
+	    atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
+		return false;
+	now = pd_now();
+	if (lane->mode == PD_LANE_WORKING) {
+		if (lane->search_ns <= search_min_ns)
+			return false;
+		lane->mode = PD_LANE_SEARCHING;
+		pd_crew_search(&pinst->crew);
+	}
+	if (!lane->search_until)
+		lane->search_until = now + lane->search_ns;
+	if (now >= lane->search_until)
+		return false;
+	for (int i = 0; i < 16 && !pd_inbox_holds(&lane->inbox); i++)
+		pd_cpu_relax();
+	return true;
+}
+
+/* The system has moved the worker: the process has lost the CPU, or has it again. */
+static void go_home(struct pd_lane *lane)
+{
+	if (!atomic_load_explicit(&lane->usable, memory_order_relaxed))
+		return;
+	pd_mask_look(lane->instance, UINT64_MAX);
+	if (atomic_load_explicit(&lane->usable, memory_order_relaxed))
+		pd_worker_return(lane->worker);
+}
+
+/*
+ * The work item. It is queued when the inbox comes out of rest, and ends by
+ * putting it to rest, or by queueing itself anew; nothing of the lane is touched after that.
+ */
+static void lane_run(struct work_struct *item)
+{
+	struct pd_lane *lane = container_of(item, struct pd_lane, work);
+	struct padata_instance *pinst = lane->instance;
+
+	pd_guard_enter(PD_IN_LANE, pinst, 0);
+	pd_lane_self = lane;
+	for (;;) {
+		bool more;
+
+		if (pd_unlikely(sched_getcpu() != lane->cpu))
+			go_home(lane);
+		more = run_serial(lane);
+		answer_call(lane);
+		if (lane->mode != PD_LANE_RESTING && !work(lane))
+			rest(lane);
+		pd_mask_look(pinst, lane->now);
+		if (pd_worker_pending(lane->worker) && (more || lane->mode != PD_LANE_RESTING)) {
+			if (lane->mode == PD_LANE_SEARCHING)
+				rest(lane);
+			pd_lane_self = NULL;
+			pd_worker_queue(lane->worker, &lane->work);
+			break;
+		}
+		if (more || lane->mode != PD_LANE_RESTING || lane->ready)
+			continue;
+		pd_lane_self = NULL;
+		if (pd_inbox_rest(&lane->inbox)) {
+			/*
+			 * Pairs with the fence in wait_room(): a producer that is about to sleep sees all that we
+			 * completed, or we see it. The light barrier is for those that pass a heavy one.
+			 */
+			atomic_thread_fence(memory_order_seq_cst);
+			pd_barrier_light();
+			if (atomic_load_explicit(&pinst->awaited, memory_order_relaxed))
+				pd_notify(pinst, true);
+			break;
+		}
+		pd_lane_self = lane;
+		/* Somebody pushed or poked: go round, and let the take acquire what it was for. */
+		lane->ready = pd_inbox_take(&lane->inbox);
+	}
+	pd_guard_leave(PD_IN_LANE);
+}

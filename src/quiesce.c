@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Waiting until tasks have completed: padata_flush(), and the standstill that a change of masks and the end need. */
+
+#include "instance.h"
+
+#include <stdlib.h>
+
+/* Everything below argument[0] has been delivered to its lane. */
+static bool is_delivered(struct padata_instance *pinst, const uint64_t *argument)
+{
+	/* Acquire: pairs with the release in pd_window_taken(), see there. */
+	return atomic_load_explicit(&pinst->window.taken, memory_order_acquire) >= argument[0];
+}
+
+/* Lane number argument[0] of the list has completed argument[1] tasks. */
+static bool has_completed(struct padata_instance *pinst, const uint64_t *argument)
+{
+	/* Acquire: pairs with the release in run_serial(): what serial() did is seen by who waited for it. */
+	return atomic_load_explicit(&pinst->lane_list[argument[0]]->completed, memory_order_acquire) >= argument[1];
+}
+
+/* Twice, since a lane that was looked at first may have been poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending. */
+static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+
+	(void)argument;
+	for (unsigned int i = 0; i < 2 * lanes; i++) {
+		if (!pd_inbox_idle(&pinst->lane_list[i % lanes]->inbox))
+			return false;
+	}
+	return true;
+}
+
+/*
+ * In two steps, because a task that is delivered has its place in the queue of one lane, and the lanes
+ * do not wait for each other: how far each has to come is known once all is delivered.
+ */
+static int complete_all_below(struct padata_instance *pinst, uint64_t seq)
+{
+	unsigned int lanes;
+	uint64_t *queued;
+
+	pd_await(pinst, is_delivered, &seq);
+	lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	queued = malloc((lanes + 1) * sizeof(*queued));
+	if (!queued)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < lanes; i++)
+		queued[i] = atomic_load_explicit(&pinst->lane_list[i]->queued, memory_order_relaxed);
+	for (unsigned int i = 0; i < lanes; i++)
+		pd_await(pinst, has_completed, (uint64_t[]){i, queued[i]});
+	free(queued);
+	return 0;
+}
+
+PD_EXPORT int padata_flush(struct padata_instance *pinst)
+{
+	int error;
+
+	if (!pinst)
+		return -EINVAL;
+	if (pd_instance_inherited(pinst))
+		return -ENODEV;
+	if (pd_lane_self && pd_lane_self->instance == pinst)
+		return -EDEADLK;
+	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	error = complete_all_below(pinst, pd_window_next(&pinst->window));
+	pd_guard_leave(PD_IN_CALL);
+	return error;
+}
+
+/* The sum of what the lanes have completed tells it without memory: nothing more comes. */
+static bool nothing_outstanding(struct padata_instance *pinst, const uint64_t *argument)
+{
+	(void)argument;
+	return pd_room(pinst) == atomic_load_explicit(&pinst->size, memory_order_relaxed);
+}
+
+void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag)
+{
+	/* Relaxed: the wait below orders what matters. */
+	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_CHANGING | flag, memory_order_relaxed);
+	pd_await(pinst, nothing_outstanding, NULL);
+	/* A producer or a finisher may still be on its way out, and about to poke a lane. */
+	pd_guard_wait(pinst, false);
+	atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);
+	pd_await(pinst, lanes_rest, NULL);
+}
+
+void pd_resume_locked(struct padata_instance *pinst)
+{
+	atomic_store_explicit(&pinst->quiescing, false, memory_order_relaxed);
+	/* Release: pairs with the acquire in pd_window_gate(): who finds the gate open sees the new masks and slots. */
+	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);
+	pd_room_wake(pinst);
+}

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The maximum of outstanding tasks: how much room there is, and waiting for some. */
+
+#include "instance.h"
+
+#include <limits.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+/* A producer is woken for half a window at once, unless that takes longer than this. */
+static const uint64_t coalesce_ns = 1000000;
+
+unsigned int pd_room(struct padata_instance *pinst)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	uint64_t limit = atomic_load_explicit(&pinst->size, memory_order_relaxed) +
+			 atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
+	uint64_t next;
+
+	for (unsigned int i = 0; i < lanes; i++) {
+		/* Acquire: pairs with the release in run_serial(), see there; pd_window_allow() passes it on. */
+		limit += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
+	}
+	pd_window_allow(&pinst->window, limit);
+	next = pd_window_next(&pinst->window);
+	return next < limit ? (unsigned int)(limit - next) : 0;
+}
+
+void pd_room_wake(struct padata_instance *pinst)
+{
+	atomic_fetch_and_explicit(&pinst->awaited, ~(PD_AWAIT_ROOM | PD_AWAIT_HALF), memory_order_relaxed);
+	/* Release: pairs with the acquire in padata_wait_room(), which then sees the room, or the gate, that we saw. */
+	atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);
+	pd_futex_wake(&pinst->room_turn, INT_MAX);
+}
+
+/* 1: there is room. 0: not yet. -EINVAL: there will be none. */
+static int look_for_room(struct padata_instance *pinst)
+{
+	uint64_t gate = pd_window_gate(&pinst->window);
+
+	if (gate & PD_GATE_STOPPED)
+		return -EINVAL;
+	return !(gate & PD_GATE_CHANGING) && pd_room(pinst) > 0;
+}
+
+static int wait_room(struct padata_instance *pinst)
+{
+	bool coalesce = true;
+
+	for (;;) {
+		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_acquire);
+		uint64_t began;
+		int found = look_for_room(pinst);
+
+		if (found)
+			return found < 0 ? found : 0;
+		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM, memory_order_seq_cst);
+		/*
+		 * While it coalesces it may miss a completion, but no lane's coming to rest, which passes a
+		 * full fence: pairs with the one in lane_run(). Then it may miss none.
+		 */
+		if (coalesce)
+			atomic_thread_fence(memory_order_seq_cst);
+		else
+			pd_barrier_heavy();
+		found = look_for_room(pinst);
+		if (found)
+			return found < 0 ? found : 0;
+		began = pd_now();
+		pd_futex_wait(&pinst->room_turn, turn, coalesce ? coalesce_ns : 0);
+		if (pd_now() - began >= coalesce_ns)
+			coalesce = false;
+	}
+}
+
+PD_EXPORT int padata_wait_room(struct padata_instance *pinst)
+{
+	int result;
+
+	if (!pinst)
+		return -EINVAL;
+	if (pd_instance_inherited(pinst))
+		return -ENODEV;
+	if (pd_lane_self && pd_lane_self->instance == pinst)
+		return -EDEADLK;
+	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	result = wait_room(pinst);
+	pd_guard_leave(PD_IN_CALL);
+	return result;
+}
+
+static void show_room(struct padata_instance *pinst, int fd, bool room)
+{
+	uint64_t count = 1;
+
+	if (pinst->room_fd_shows == room)
+		return;
+	pinst->room_fd_shows = room;
+	/* Neither can fail on an eventfd that is ours alone: it holds 1 to be read, or 0 to be added to. */
+	if ((room ? write(fd, &count, sizeof(count)) : read(fd, &count, sizeof(count))) < 0)
+		pd_die("padata_room_fd: descriptor %d was closed or used by somebody else", fd);
+}
+
+/*
+ * One thread at a time makes the descriptor show what is; who comes meanwhile leaves word, so nobody waits, and the
+ * last look comes after the last change.
+ */
+void pd_room_fd_update(struct padata_instance *pinst)
+{
+	int fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
+	unsigned int asked;
+
+	/* Acquire and release: the descriptor passes from one updater to the next with all that it did. */
+	if (atomic_fetch_add_explicit(&pinst->room_fd_updates, 1, memory_order_acq_rel) != 0)
+		return;
+	do {
+		asked = atomic_load_explicit(&pinst->room_fd_updates, memory_order_relaxed);
+		if (pd_room(pinst) == 0) {
+			show_room(pinst, fd, false);
+			atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);
+			/* Either who completes from here on sees that the descriptor is watched, or we see the room. */
+			pd_barrier_heavy();
+		}
+		if (pd_room(pinst)) {
+			atomic_fetch_and_explicit(&pinst->awaited, ~PD_AWAIT_FD, memory_order_relaxed);
+			show_room(pinst, fd, true);
+		}
+	} while (!atomic_compare_exchange_strong_explicit(&pinst->room_fd_updates, &asked, 0, memory_order_acq_rel,
+							  memory_order_relaxed));
+}
+
+PD_EXPORT int padata_room_fd(struct padata_instance *pinst)
+{
+	int fd;
+
+	if (!pinst)
+		return -EINVAL;
+	if (pd_instance_inherited(pinst))
+		return -ENODEV;
+	pthread_mutex_lock(&pinst->room_lock);
+	fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
+	if (fd < 0) {
+		fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		if (fd < 0)
+			fd = -errno;
+		else
+			atomic_store_explicit(&pinst->room_fd, fd, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&pinst->room_lock);
+	if (fd >= 0)
+		pd_room_fd_update(pinst);
+	return fd;
+}

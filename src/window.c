@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "window.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/*
+ * The state of a slot names the sequence number that it is about, so a late
+ * or repeated pd_window_done() can not touch the task of another lap.
+ */
+enum { OPEN = 0, DONE = 1, TOKEN = 2, STATE_BITS = 2 };
+
+static uint64_t state_of(uint64_t seq, unsigned int state)
+{
+	return seq << STATE_BITS | state;
+}
+
+static struct pd_slot *slot_of(const struct pd_window *w, uint64_t seq)
+{
+	return &w->slots[seq & w->mask];
+}
+
+/*
+ * One bit of the lap is enough to tell a task from the one that was in its slot before: a claimer looks
+ * at seq only after everything below was claimed, the previous lap's included.
+ */
+static uintptr_t lap_of(const struct pd_window *w, uint64_t seq)
+{
+	return (seq >> w->shift) & 1;
+}
+
+/* Slots for at least size tasks, for the lap of first. */
+static int make_slots(struct pd_window *w, unsigned int size, uint64_t first)
+{
+	struct pd_slot *slots;
+	unsigned int shift = 2; /* a cache line; and two slots at least, for pd_window_skip() */
+
+	while ((uint64_t)1 << shift < size)
+		shift++;
+	slots = aligned_alloc(PD_CACHE_LINE, sizeof(*slots) << shift);
+	if (!slots)
+		return -ENOMEM;
+	w->slots = slots;
+	w->mask = ((uint64_t)1 << shift) - 1;
+	w->shift = shift;
+	for (uint64_t seq = first; seq <= first + w->mask; seq++) {
+		atomic_init(&slot_of(w, seq)->task, lap_of(w, seq) ^ 1);
+		atomic_init(&slot_of(w, seq)->state, state_of(seq, seq == first ? TOKEN : OPEN));
+	}
+	return 0;
+}
+
+int pd_window_init(struct pd_window *w, unsigned int size, uint64_t first)
+{
+	int error = make_slots(w, size, first);
+
+	if (error)
+		return error;
+	atomic_init(&w->gate, first << PD_GATE_SHIFT | PD_GATE_STOPPED);
+	atomic_init(&w->limit, first + size);
+	atomic_init(&w->claimed, first);
+	atomic_init(&w->taken, first);
+	return 0;
+}
+
+int pd_window_resize(struct pd_window *w, unsigned int size)
+{
+	struct pd_slot *old = w->slots;
+	uint64_t next = pd_window_next(w);
+	int error = make_slots(w, size, next);
+
+	if (error)
+		return error;
+	free(old);
+	/* Relaxed: whoever opens the gate releases it. */
+	atomic_store_explicit(&w->limit, next + size, memory_order_relaxed);
+	return 0;
+}
+
+void pd_window_destroy(struct pd_window *w)
+{
+	free(w->slots);
+}
+
+enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq)
+{
+	if (gate & PD_GATE_STOPPED)
+		return PD_STOPPED;
+	if (gate & PD_GATE_CHANGING)
+		return PD_CHANGING;
+	/*
+	 * Acquire: pairs with the release in pd_window_allow(). The slot's earlier task has been taken and
+	 * completed by then; without it our writes to the slot could be overtaken by its taker's.
+	 */
+	if ((gate >> PD_GATE_SHIFT) >= atomic_load_explicit(&w->limit, memory_order_acquire))
+		return PD_FULL;
+	*seq = gate >> PD_GATE_SHIFT;
+	/*
+	 * Release: pairs with the acquire in pd_window_gate(): who sees the number reserved, and so waits for its task,
+	 * sees the producer inside its call.
+	 */
+	if (!atomic_compare_exchange_strong_explicit(&w->gate, &gate, gate + ((uint64_t)1 << PD_GATE_SHIFT),
+						     memory_order_release, memory_order_relaxed))
+		return PD_AGAIN;
+	return PD_RESERVED;
+}
+
+void pd_window_publish(struct pd_window *w, uint64_t seq, void *task)
+{
+	/* Release: pairs with the acquire in published(); without it parallel() might see the task unfilled. */
+	atomic_store_explicit(&slot_of(w, seq)->task, (uintptr_t)task | lap_of(w, seq), memory_order_release);
+}
+
+void pd_window_allow(struct pd_window *w, uint64_t limit)
+{
+	uint64_t old = atomic_load_explicit(&w->limit, memory_order_relaxed);
+
+	while (old < limit) {
+		/* Release: pairs with the acquire in pd_window_reserve(), see there. */
+		if (atomic_compare_exchange_weak_explicit(&w->limit, &old, limit, memory_order_release,
+							  memory_order_relaxed))
+			break;
+	}
+}
+
+static bool published(const struct pd_window *w, uint64_t seq)
+{
+	/* Acquire: pairs with the release in pd_window_publish(), see there. */
+	return (atomic_load_explicit(&slot_of(w, seq)->task, memory_order_acquire) & 1) == lap_of(w, seq);
+}
+
+unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first)
+{
+	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+	unsigned int n;
+
+	do {
+		for (n = 0; n < max && published(w, next + n); n++)
+			;
+		if (n == 0)
+			return 0;
+		if (n < max)
+			n = (n + claimers - 1) / claimers;
+		/* Relaxed: it shares out numbers; what they stand for was acquired slot by slot. */
+	} while (!atomic_compare_exchange_weak_explicit(&w->claimed, &next, next + n, memory_order_relaxed,
+							memory_order_relaxed));
+	*first = next;
+	return n;
+}
+
+bool pd_window_claimable(const struct pd_window *w)
+{
+	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+	uint64_t seen;
+
+	/* Again when it was overtaken: its slot may already hold the next lap's task, which looks like none. */
+	do {
+		seen = next;
+		if (published(w, seen))
+			return true;
+		next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+	} while (next != seen);
+	return false;
+}
+
+void *pd_window_task(const struct pd_window *w, uint64_t seq)
+{
+	/* Acquire: pairs with the release in pd_window_publish(), for who took the number over from its claimer. */
+	return (void *)(atomic_load_explicit(&slot_of(w, seq)->task, memory_order_acquire) & ~(uintptr_t)1);
+}
+
+enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
+{
+	uint64_t old = state_of(seq, OPEN);
+	_Atomic uint64_t *state = &slot_of(w, seq)->state;
+
+	/*
+	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is seen in
+	 * serial(). Acquire when the token lies here: pairs with the release in pd_window_park(); without it
+	 * the new holder might deliver ahead of the last one.
+	 */
+	if (atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_release,
+						    memory_order_relaxed))
+		return PD_DONE;
+	if (old == state_of(seq, TOKEN) &&
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_acq_rel,
+						    memory_order_relaxed))
+		return PD_TOKEN;
+	return PD_TWICE;
+}
+
+void *pd_window_take(struct pd_window *w, uint64_t seq)
+{
+	struct pd_slot *slot = slot_of(w, seq);
+	void *task;
+
+	/* Acquire: pairs with the release in pd_window_done(), see there. */
+	if (atomic_load_explicit(&slot->state, memory_order_acquire) != state_of(seq, DONE))
+		return NULL;
+	task = (void *)(atomic_load_explicit(&slot->task, memory_order_relaxed) & ~(uintptr_t)1);
+	/* Relaxed: the next lap comes here only after this task has completed and room was made for another. */
+	atomic_store_explicit(&slot->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);
+	return task;
+}
+
+void pd_window_taken(struct pd_window *w, uint64_t seq)
+{
+	/* Release: pairs with the acquire of who waits until all below seq is delivered, and then looks at the lanes. */
+	atomic_store_explicit(&w->taken, seq, memory_order_release);
+}
+
+bool pd_window_park(struct pd_window *w, uint64_t seq)
+{
+	uint64_t old = state_of(seq, OPEN);
+
+	/* Release: pairs with the acquire in pd_window_done(), see there. */
+	return atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),
+						       memory_order_release, memory_order_relaxed);
+}
+
+void pd_window_skip(struct pd_window *w)
+{
+	uint64_t seq = pd_window_next(w);
+
+	atomic_store_explicit(&slot_of(w, seq)->task, lap_of(w, seq), memory_order_relaxed);
+	atomic_store_explicit(&slot_of(w, seq)->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);
+	atomic_store_explicit(&slot_of(w, seq + 1)->state, state_of(seq + 1, TOKEN), memory_order_relaxed);
+	atomic_store_explicit(&w->claimed, seq + 1, memory_order_relaxed);
+	atomic_store_explicit(&w->taken, seq + 1, memory_order_relaxed);
+	/* Release: pairs with the acquire in pd_window_gate(), see there. */
+	atomic_fetch_add_explicit(&w->gate, (uint64_t)1 << PD_GATE_SHIFT, memory_order_release);
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef PD_WINDOW_H
+#define PD_WINDOW_H
+
+/*
+ * The order. A ring of slots through which each task passes once:
+ *
+ *   reserve   a producer takes the next sequence number
+ *   publish   ... and puts its task into the slot
+ *   claim     a worker takes a run of consecutive tasks to begin
+ *   done      whoever finishes a task says so
+ *   take      the holder of the token takes what is done, strictly in order
+ *   park      ... and leaves the token at the first task that is not
+ *
+ * The token is the right to take. It lies in the slot of the oldest task that
+ * is not done, and who marks that task done picks it up: so there is always
+ * one taker at most, none has to be asked to look again, and no lock is held
+ * by a thread that may be preempted for the others to wait for.
+ *
+ * Nothing here sleeps, allocates (but for init), calls back or knows a CPU.
+ * Sequence numbers have 58 bits: 180 years at 20 ns a task.
+ */
+
+#include "compiler.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct pd_slot {
+	atomic_uintptr_t task; /* the task, and in bit 0 the lap for which it was published */
+	_Atomic uint64_t state;
+};
+
+/* Flags of the gate, above which the next sequence number stands. */
+#define PD_GATE_STOPPED 1u  /* the instance is not started */
+#define PD_GATE_CHANGING 2u /* nothing is accepted until the masks have changed */
+#define PD_GATE_SHIFT 2
+
+struct pd_window {
+	/* Producers. */
+	alignas(PD_CACHE_LINE) _Atomic uint64_t gate;
+	_Atomic uint64_t limit; /* sequence numbers below it may be reserved */
+	/* Read by all. */
+	alignas(PD_CACHE_LINE) struct pd_slot *slots;
+	uint64_t mask;
+	unsigned int shift; /* log2 of the number of slots */
+	/* Claimers. */
+	alignas(PD_CACHE_LINE) _Atomic uint64_t claimed; /* below it all are claimed */
+	/* The holder of the token. */
+	alignas(PD_CACHE_LINE) _Atomic uint64_t taken; /* below it all have been taken, and delivered */
+};
+
+/*
+ * size: how many tasks can be between reserve and take, at least 1. first: the first sequence number.
+ * The gate is shut (PD_GATE_STOPPED), the limit is first + size. 0 or -ENOMEM.
+ */
+int pd_window_init(struct pd_window *w, unsigned int size, uint64_t first);
+/* Another size, from the next sequence number on. The only caller, with the gate shut and everything completed. */
+int pd_window_resize(struct pd_window *w, unsigned int size);
+void pd_window_destroy(struct pd_window *w);
+
+enum pd_reserve { PD_RESERVED, PD_STOPPED, PD_CHANGING, PD_FULL, PD_AGAIN };
+
+/* Any thread. What a reservation starts from: what the caller checks after this holds if it succeeds. */
+static inline uint64_t pd_window_gate(const struct pd_window *w)
+{
+	/* Acquire: pairs with the release of who opened the gate; without it the masks might be older than the gate. */
+	return atomic_load_explicit(&w->gate, memory_order_acquire);
+}
+
+/*
+ * Any number of producers. Reserve the next number, if the gate is still as it was; PD_AGAIN when it
+ * is not. A number, once reserved, has to be published.
+ */
+enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq);
+/* The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished and freed. */
+void pd_window_publish(struct pd_window *w, uint64_t seq, void *task);
+/* Any thread: everything below limit may be reserved; it only ever grows while the gate is open. */
+void pd_window_allow(struct pd_window *w, uint64_t limit);
+
+/*
+ * Any number of claimers. Up to max consecutive tasks are the caller's to begin, fewer when only few are
+ * published and there are `claimers` to share them. Returns how many, 0 for none; *first is the first.
+ */
+unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first);
+/* Any thread: whether there is something to claim. */
+bool pd_window_claimable(const struct pd_window *w);
+/* Who claimed seq, or took it over from a claimer, and has not seen it done. */
+void *pd_window_task(const struct pd_window *w, uint64_t seq);
+
+enum pd_done {
+	PD_DONE,  /* marked; touch nothing of the instance any more */
+	PD_TOKEN, /* marked, and the caller now holds the token: take from seq on, then park */
+	PD_TWICE, /* it was marked before: the caller's error */
+};
+
+/* Any number of threads, once for each claimed number. */
+enum pd_done pd_window_done(struct pd_window *w, uint64_t seq);
+/* The holder of the token. The task at seq, which is the oldest not taken, if it is done; or NULL. */
+void *pd_window_take(struct pd_window *w, uint64_t seq);
+/* The holder of the token: all below seq has been delivered. */
+void pd_window_taken(struct pd_window *w, uint64_t seq);
+/* The holder of the token, after pd_window_take() gave NULL. False: seq is done by now, take it. True: the token is given up. */
+bool pd_window_park(struct pd_window *w, uint64_t seq);
+
+/*
+ * Let one sequence number pass without a task, so that a reservation that was prepared before can not
+ * succeed after. The only caller, with the gate shut and everything taken.
+ */
+void pd_window_skip(struct pd_window *w);
+
+/* Any thread: the first number that is not reserved. */
+static inline uint64_t pd_window_next(const struct pd_window *w)
+{
+	return pd_window_gate(w) >> PD_GATE_SHIFT;
+}
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+
+/* One pinned worker thread for each CPU, work items, flush, destroy. Knows nothing of padata. */
+
+#include "workqueue.h"
+#include "compiler.h"
+#include "init.h"
+
+#include <linux/cpumask.h>
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct workqueue_struct {
+	char name[64];
+	unsigned int generation;      /* of the process that made it */
+	pthread_mutex_t lock;	      /* starting workers; flushes counting down */
+	pthread_cond_t flushed;
+	atomic_ulong queued;	      /* by queue_work() and queue_work_on() */
+	struct pd_worker *fallback;   /* the first worker: runs what has no other */
+	struct pd_worker *_Atomic workers[]; /* nr_cpu_ids of them, NULL until started */
+};
+
+static _Thread_local struct pd_worker *current __attribute__((__tls_model__("initial-exec")));
+
+static struct work_struct *work_of(void **link)
+{
+	return container_of((void *)link, struct work_struct, padata_next);
+}
+
+static void run_taken(struct pd_worker *worker)
+{
+	while (worker->taken) {
+		struct work_struct *work = work_of(worker->taken);
+
+		worker->taken = *worker->taken;
+		/*
+		 * Release: pairs with the acquire in queue_work_on(): who queues it again from here on may write to what the
+		 * function reads, but our reading of the link above is over.
+		 */
+		__atomic_store_n(&work->padata_pending, 0, __ATOMIC_RELEASE);
+		work->func(work);
+	}
+}
+
+static void *worker_main(void *arg)
+{
+	struct pd_worker *worker = arg;
+	char name[16];
+
+	current = worker;
+	snprintf(name, sizeof(name), "%.*s/%d", worker->cpu < 1000 ? 11 : 10, worker->wq->name, worker->cpu);
+	pthread_setname_np(pthread_self(), name);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	for (;;) {
+		worker->taken = pd_inbox_take(&worker->inbox);
+		if (worker->taken) {
+			run_taken(worker);
+			continue;
+		}
+		/* Relaxed: set before the poke that made us look, and the take acquired that. */
+		if (atomic_load_explicit(&worker->stopping, memory_order_relaxed))
+			return NULL;
+		if (pd_inbox_rest(&worker->inbox))
+			pd_park(&worker->parker);
+	}
+}
+
+static int start_thread(struct pd_worker *worker)
+{
+	pthread_attr_t attr;
+	sigset_t all;
+	int error = pthread_attr_init(&attr);
+
+	if (error)
+		return error;
+	sigfillset(&all);
+	error = pthread_attr_setaffinity_np(&attr, sizeof(struct cpumask),
+					    (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
+	if (!error)
+		error = pthread_attr_setsigmask_np(&attr, &all);
+	if (!error)
+		error = pthread_create(&worker->thread, &attr, worker_main, worker);
+	pthread_attr_destroy(&attr);
+	return error;
+}
+
+static struct pd_worker *start_worker(struct workqueue_struct *wq, int cpu)
+{
+	struct pd_worker *worker = aligned_alloc(PD_CACHE_LINE, sizeof(*worker));
+	int error = ENOMEM;
+
+	if (worker) {
+		*worker = (struct pd_worker){.cpu = cpu, .wq = wq};
+		/* It begins by looking, so it counts as active. */
+		atomic_init(&worker->inbox.head, PD_INBOX_ACTIVE);
+		error = start_thread(worker);
+	}
+	if (error) {
+		free(worker);
+		errno = error;
+		return NULL;
+	}
+	return worker;
+}
+
+struct pd_worker *pd_worker_get(struct workqueue_struct *wq, int cpu)
+{
+	/* Acquire: pairs with the release below; without it the worker might be seen before it is filled. */
+	struct pd_worker *worker = atomic_load_explicit(&wq->workers[cpu], memory_order_acquire);
+
+	if (worker)
+		return worker;
+	pthread_mutex_lock(&wq->lock);
+	worker = atomic_load_explicit(&wq->workers[cpu], memory_order_relaxed);
+	if (!worker) {
+		worker = start_worker(wq, cpu);
+		/* Release: pairs with the acquire above, see there. */
+		if (worker)
+			atomic_store_explicit(&wq->workers[cpu], worker, memory_order_release);
+	}
+	pthread_mutex_unlock(&wq->lock);
+	return worker;
+}
+
+bool pd_worker_queue(struct pd_worker *worker, struct work_struct *work)
+{
+	bool slept = pd_inbox_push(&worker->inbox, &work->padata_next, &work->padata_next);
+
+	if (slept)
+		pd_unpark(&worker->parker);
+	return slept;
+}
+
+void pd_worker_return(struct pd_worker *worker)
+{
+	sched_setaffinity(0, sizeof(struct cpumask), (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
+}
+
+bool pd_worker_is_self(const struct workqueue_struct *wq)
+{
+	return current && current->wq == wq;
+}
+
+/* The first CPU that will have a worker; those of the process come first. */
+static struct pd_worker *start_first(struct workqueue_struct *wq)
+{
+	const struct cpumask *active = cpu_active_mask;
+	struct pd_worker *worker = NULL;
+	unsigned int cpu;
+
+	errno = EAGAIN;
+	for_each_cpu(cpu, active) {
+		worker = pd_worker_get(wq, (int)cpu);
+		if (worker || errno != EINVAL)
+			break;
+	}
+	return worker;
+}
+
+PD_EXPORT struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, int max_active, ...)
+{
+	struct workqueue_struct *wq;
+	va_list args;
+
+	(void)flags;
+	if (!fmt) {
+		errno = EINVAL;
+		return NULL;
+	}
+	wq = calloc(1, sizeof(*wq) + nr_cpu_ids * sizeof(wq->workers[0]));
+	if (!wq)
+		return NULL;
+	va_start(args, max_active);
+	vsnprintf(wq->name, sizeof(wq->name), fmt, args);
+	va_end(args);
+	wq->generation = pd_generation();
+	pthread_mutex_init(&wq->lock, NULL);
+	pthread_cond_init(&wq->flushed, NULL);
+	wq->fallback = start_first(wq);
+	if (!wq->fallback) {
+		int error = errno;
+
+		free(wq);
+		errno = error;
+		return NULL;
+	}
+	return wq;
+}
+
+PD_EXPORT struct workqueue_struct *create_workqueue(const char *name)
+{
+	if (!name) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return alloc_workqueue("%s", 0, 1, name);
+}
+
+struct flush_work {
+	struct work_struct work;
+	struct workqueue_struct *wq;
+	unsigned int *left; /* guarded by the queue's lock */
+};
+
+static void flush_one(struct work_struct *work)
+{
+	struct flush_work *flush = container_of(work, struct flush_work, work);
+	struct workqueue_struct *wq = flush->wq;
+
+	pthread_mutex_lock(&wq->lock);
+	if (--*flush->left == 0)
+		pthread_cond_broadcast(&wq->flushed);
+	pthread_mutex_unlock(&wq->lock);
+}
+
+static void refuse_self(const struct workqueue_struct *wq, const char *function)
+{
+	if (pd_worker_is_self(wq))
+		pd_die("%s: called from a worker of the workqueue \"%s\", which it would wait for for ever", function,
+		       wq->name);
+}
+
+PD_EXPORT void flush_workqueue(struct workqueue_struct *wq)
+{
+	if (!wq || wq->generation != pd_generation())
+		return;
+	refuse_self(wq, "flush_workqueue");
+	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
+		struct pd_worker *worker = atomic_load_explicit(&wq->workers[cpu], memory_order_acquire);
+		unsigned int left = 1;
+		struct flush_work flush = {.wq = wq, .left = &left};
+
+		if (!worker)
+			continue;
+		INIT_WORK(&flush.work, flush_one);
+		pd_worker_queue(worker, &flush.work);
+		pthread_mutex_lock(&wq->lock);
+		while (left)
+			pthread_cond_wait(&wq->flushed, &wq->lock);
+		pthread_mutex_unlock(&wq->lock);
+	}
+}
+
+PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
+{
+	bool inherited;
+
+	if (!wq)
+		return;
+	inherited = wq->generation != pd_generation();
+	if (!inherited) {
+		refuse_self(wq, "destroy_workqueue");
+		/* An item may queue another, on a CPU that was flushed already: until a round in which none did. */
+		unsigned long queued;
+
+		do {
+			queued = atomic_load_explicit(&wq->queued, memory_order_relaxed);
+			flush_workqueue(wq);
+		} while (queued != atomic_load_explicit(&wq->queued, memory_order_relaxed));
+	}
+	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
+		struct pd_worker *worker = wq->workers[cpu];
+
+		if (!worker)
+			continue;
+		if (!inherited) {
+			/* Relaxed: the poke that follows is a release. */
+			atomic_store_explicit(&worker->stopping, true, memory_order_relaxed);
+			if (pd_inbox_poke(&worker->inbox))
+				pd_unpark(&worker->parker);
+			pthread_join(worker->thread, NULL);
+		}
+		free(worker);
+	}
+	pthread_cond_destroy(&wq->flushed);
+	pthread_mutex_destroy(&wq->lock);
+	free(wq);
+}
+
+PD_EXPORT bool queue_work_on(int cpu, struct workqueue_struct *wq, struct work_struct *work)
+{
+	struct pd_worker *worker = NULL;
+
+	if (wq->generation != pd_generation())
+		return false;
+	/* Acquire: pairs with the release in run_taken(), see there. */
+	if (__atomic_exchange_n(&work->padata_pending, 1, __ATOMIC_ACQUIRE))
+		return false;
+	if (cpu >= 0 && (unsigned int)cpu < nr_cpu_ids)
+		worker = pd_worker_get(wq, cpu);
+	/* Relaxed: destroy_workqueue() compares it only after the item that we are called from has returned. */
+	atomic_fetch_add_explicit(&wq->queued, 1, memory_order_relaxed);
+	pd_worker_queue(worker ? worker : wq->fallback, work);
+	return true;
+}
+
+PD_EXPORT bool queue_work(struct workqueue_struct *wq, struct work_struct *work)
+{
+	return queue_work_on(sched_getcpu(), wq, work);
+}
