@@ -92,7 +92,8 @@ struct esp_sa {
 	uint32_t replay_window; /* packets, 64 to 8192; 0: no check */
 	uint32_t line;		/* where it begins in its file, for messages */
 
-	/* From a pasted `anti-replay context:` and `lifetime current:`; 0 without one. */
+	/* From a pasted `anti-replay context:` and `lifetime current:`; 0 without one. Encryption goes on
+	 * behind them; decryption takes only the epoch of ESN, since its packets may be older than the print. */
 	uint64_t ctx_seq, ctx_oseq, ctx_bytes, ctx_packets;
 
 	struct {
