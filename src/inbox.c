@@ -28,8 +28,12 @@ bool pd_inbox_push(struct pd_inbox *inbox, void **first, void **last)
 	}
 	do {
 		*first = old > PD_INBOX_POKED ? (void *)old : NULL;
-		/* Release: pairs with the acquire in pd_inbox_take(); without it the consumer could read a node before it is filled. */
-	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)newest, memory_order_release,
+		/*
+		 * Release: pairs with the acquire in pd_inbox_take(); without it the consumer could read a node before it
+		 * is filled. Acquire: pairs with the release in pd_inbox_rest(); who starts the consumer anew must
+		 * not write to what it still used on its way to rest.
+		 */
+	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)newest, memory_order_acq_rel,
 							memory_order_relaxed));
 	return old == PD_INBOX_IDLE;
 }
@@ -44,9 +48,9 @@ bool pd_inbox_poke(struct pd_inbox *inbox)
 		/*
 		 * Release: pairs with the acquire in pd_inbox_rest() and pd_inbox_take(); without it the
 		 * consumer would look again and still not see what it was poked for. A chain or an earlier
-		 * poke is written back unchanged for the same reason.
+		 * poke is written back unchanged for the same reason. Acquire: as in pd_inbox_push().
 		 */
-	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, new, memory_order_release,
+	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, new, memory_order_acq_rel,
 							memory_order_relaxed));
 	return old == PD_INBOX_IDLE;
 }
@@ -78,7 +82,7 @@ bool pd_inbox_rest(struct pd_inbox *inbox)
 	uintptr_t old = PD_INBOX_ACTIVE;
 
 	/*
-	 * Release: pairs with the acquire in pd_inbox_idle(), see there. Acquire when it fails: pairs with
+	 * Release: pairs with the acquire in pd_inbox_idle(), pd_inbox_push() and pd_inbox_poke(), see there. Acquire when it fails: pairs with
 	 * the release in pd_inbox_poke().
 	 */
 	return atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE, memory_order_release,
