@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import statistics
 import subprocess
 import sys
 
@@ -156,4 +157,24 @@ def growth(bench, peers, quick, _):
                 results.append({"work": work, "what": what, "value": value, **result})
                 say(f"  W {work:>5}  {what:<10}{value:>10} {result['wall']['ours']:>10.1f} /"
                     f"{result['cpu']['ours']:>9.1f} {mark(result)}({result['cpu']['ratio']:.2f})")
+    return results
+
+
+def scale(bench, peers, quick, _):
+    """CPU time an item with up to 256 workers that sleep, so that all together do the same number of items a second."""
+    say("\nScaling: CPU ns an item, of plain threads that sleep the same sleeps, and what padata adds")
+    say(f"  {'workers':>9}{'padata':>12}{'bare':>12}{'added':>12}{'no sleep':>12}")
+    results = []
+    for workers in [1, 16, 256] if quick else [1, 2, 4, 8, 16, 32, 64, 128, 256]:
+        job = {"workers": workers, "sleep": 50000 * workers, "items": int(bench.seconds * 30000)}
+        at_once = {"workers": workers, "sleep": 0, "items": bench.items(0) // 4}
+        pairs = [bench.pair(lambda: bench.run("scale", **job), lambda: bench.run("scale", bare=1, **job))
+                 for _ in range(min(bench.rounds, 3))]
+        busy = [bench.one(lambda: bench.run("scale", **at_once)) for _ in range(min(bench.rounds, 3))]
+        result = compare(pairs)
+        added = statistics.median(ours["cpu"] - bare["cpu"] for ours, bare in pairs)
+        results.append({"workers": workers, "added": added, "no_sleep": median(busy, "cpu"), **result})
+        cpu = result["cpu"]
+        say(f"  {workers:>9}{cpu['ours']:>12.0f}{cpu['theirs']:>12.0f}{added:>12.0f}{median(busy, 'cpu'):>12.1f}"
+            f" {mark(result)}")
     return results
