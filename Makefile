@@ -209,6 +209,8 @@ bench-peers:
 	@$(MAKE) --no-print-directory bench-programs $(BENCH_PEERS)
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run --peers $(BENCH)
 
+include tests/sched/sched.mk
+
 clean:
 	rm -rf build
 

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef SCHED_EXPLORE_H
+#define SCHED_EXPLORE_H
+
+/* How the next schedule is to be chosen, and what the last one was. */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum strategy { RANDOM, PCT, EXHAUSTIVE, REPLAY };
+
+struct exploration {
+	enum strategy strategy;
+	uint64_t seed;		/* random and PCT */
+	uint32_t pct_steps;	/* PCT: about how many steps a schedule has */
+	unsigned int max_preemptions, max_stale;
+	uint32_t max_steps;	/* more are a livelock */
+	bool timers;		/* a timeout may be what the program goes on by */
+	struct {
+		uint32_t at, chosen;
+	} listed[64];
+	unsigned int n_listed;
+	/* Of the schedule that runs, or ran last. */
+	uint32_t steps;
+	unsigned int timed; /* threads that wait with a timeout */
+};
+
+extern struct exploration explore;
+
+void explore_begin(void);
+void explore_first_leaf(void);
+bool explore_next_leaf(void);
+void explore_print_choices(char *out, size_t size);
+
+#endif

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Runs the scenarios of a table, each for as long as it was told to, and
+ * prints one line for each. See README.md for the arguments.
+ */
+
+#include "explore.h"
+#include "internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct {
+	const char *only;	      /* the scenario */
+	const char *replay;
+	unsigned long random, pct;    /* schedules of each */
+	unsigned long exhaustive;     /* at most; 0: none */
+	int preemptions, stale;	      /* instead of the scenario's own, if not negative */
+	double seconds;		      /* instead of numbers: so long for all */
+	double find;		      /* a bug is planted: find it within so many seconds */
+	const char *label; /* printed before the names */
+	uint64_t seed;
+} args = {.random = 20000, .pct = 20000, .exhaustive = 1000000, .preemptions = -1, .stale = -1, .label = "", .seed = 1};
+
+static struct {
+	unsigned long random, pct, exhaustive, steps;
+	bool exhausted;
+} count;
+static unsigned long total;
+
+/* Variables of the program under test, which are to be as they were at the start of each schedule. */
+extern char __start_pd_data[] __attribute__((__weak__)), __stop_pd_data[] __attribute__((__weak__));
+extern char __start_pd_bss[] __attribute__((__weak__)), __stop_pd_bss[] __attribute__((__weak__));
+static char *saved_data, *saved_bss;
+static size_t data_size, bss_size;
+
+static void save_variables(void)
+{
+	data_size = __start_pd_data ? (size_t)(__stop_pd_data - __start_pd_data) : 0;
+	bss_size = __start_pd_bss ? (size_t)(__stop_pd_bss - __start_pd_bss) : 0;
+	saved_data = malloc(data_size + bss_size + 1);
+	saved_bss = saved_data + data_size;
+	if (data_size)
+		memcpy(saved_data, __start_pd_data, data_size);
+	if (bss_size)
+		memcpy(saved_bss, __start_pd_bss, bss_size);
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* One schedule; true if there is nothing to be found in it. */
+static bool run(const struct sched_scenario *scenario)
+{
+	memory_reset();
+	shadow_reset();
+	alloc_reset();
+	sync_reset();
+	system_reset();
+	if (data_size)
+		memcpy(__start_pd_data, saved_data, data_size);
+	if (bss_size)
+		memcpy(__start_pd_bss, saved_bss, bss_size);
+	finding[0] = '\0';
+	finding_at(NULL, NULL);
+	explore.timers = scenario->timers;
+	explore.timed = 0;
+	explore_begin();
+	fibers_run(scenario->run);
+	count.steps += explore.steps;
+	return !finding[0];
+}
+
+static uint64_t mixed(uint64_t seed, unsigned long i)
+{
+	uint64_t z = (seed << 32 ^ i) * 0x9e3779b97f4a7c15;
+
+	return (z ^ (z >> 29)) & 0xffffffffffff;
+}
+
+static void replay_name(char *out, size_t size)
+{
+	switch (explore.strategy) {
+	case RANDOM:
+		snprintf(out, size, "random:%llx", (unsigned long long)explore.seed);
+		break;
+	case PCT:
+		snprintf(out, size, "pct:%llx:%u", (unsigned long long)explore.seed, explore.pct_steps);
+		break;
+	default:
+		snprintf(out, size, "choices:");
+		explore_print_choices(out + 8, size - 8);
+	}
+}
+
+static bool parse_replay(const char *text)
+{
+	unsigned long long seed;
+	unsigned int at, chosen, steps;
+	int used;
+
+	if (sscanf(text, "random:%llx", &seed) == 1) {
+		explore.strategy = RANDOM;
+	} else if (sscanf(text, "pct:%llx:%u", &seed, &steps) == 2) {
+		explore.strategy = PCT;
+		explore.pct_steps = steps;
+	} else if (strncmp(text, "choices:", 8) == 0) {
+		explore.strategy = REPLAY;
+		for (text += 8; sscanf(text, "%u:%u%n", &at, &chosen, &used) == 2 && explore.n_listed < 64;) {
+			explore.listed[explore.n_listed].at = at;
+			explore.listed[explore.n_listed++].chosen = chosen;
+			text += used + (text[used] == ',');
+		}
+		seed = 0;
+	} else {
+		return false;
+	}
+	explore.seed = seed;
+	return true;
+}
+
+static bool run_random(const struct sched_scenario *s)
+{
+	explore.strategy = RANDOM;
+	explore.seed = mixed(args.seed, count.random++);
+	return run(s);
+}
+
+static bool run_pct(const struct sched_scenario *s)
+{
+	explore.strategy = PCT;
+	explore.seed = mixed(args.seed, count.pct);
+	/* A few different guesses: bugs lie near the start and near the end. */
+	explore.pct_steps = count.steps ? (uint32_t)(count.steps / (count.random + count.pct + count.exhaustive)) + 1 : 200;
+	count.pct++;
+	return run(s);
+}
+
+static void begin_exhaustive(const struct sched_scenario *s)
+{
+	explore.max_preemptions = args.preemptions >= 0 ? (unsigned int)args.preemptions : s->preemptions;
+	explore.max_stale = args.stale >= 0 ? (unsigned int)args.stale : s->stale;
+	explore_first_leaf();
+}
+
+static bool run_exhaustive(const struct sched_scenario *s)
+{
+	explore.strategy = EXHAUSTIVE;
+	count.exhaustive++;
+	return run(s);
+}
+
+/* All the schedules that were asked for; false when one found something. */
+static bool run_all(const struct sched_scenario *s, double until)
+{
+	bool clean = true;
+
+	for (unsigned long i = 0; clean && (until != 0 ? seconds() < until : i < args.random || i < args.pct); i++) {
+		if (until != 0 || i < args.random)
+			clean = run_random(s);
+		if (clean && (until != 0 || i < args.pct))
+			clean = run_pct(s);
+	}
+	if (!clean || (args.seconds != 0 && !args.exhaustive) || !(s->preemptions + s->stale))
+		return clean;
+	begin_exhaustive(s);
+	while (clean && !count.exhausted && count.exhaustive < args.exhaustive) {
+		clean = run_exhaustive(s);
+		if (clean)
+			count.exhausted = !explore_next_leaf();
+	}
+	return clean;
+}
+
+static unsigned long schedules(void)
+{
+	return count.random + count.pct + count.exhaustive;
+}
+
+static void report(const struct sched_scenario *s)
+{
+	char how[2000];
+
+	replay_name(how, sizeof(how));
+	report_finding();
+	printf("    after %lu schedules; replay with --scenario=%s --replay=%s\n", schedules(), s->name, how);
+}
+
+/* A bug is planted: which of the strategies finds it? They take turns. */
+static bool find(const struct sched_scenario *s)
+{
+	double end = seconds() + args.find;
+	bool clean = true;
+
+	while (clean && seconds() < end) {
+		for (int i = 0; clean && i < 500; i++)
+			clean = run_random(s) && run_pct(s);
+	}
+	return !clean;
+}
+
+static bool run_scenario(const struct sched_scenario *s, double until)
+{
+	double begin = seconds(), took;
+	char exhaustive[100] = "";
+	bool good;
+
+	memset(&count, 0, sizeof(count));
+	good = args.find != 0 ? find(s) : run_all(s, until);
+	took = seconds() - begin;
+	if (count.exhaustive)
+		snprintf(exhaustive, sizeof(exhaustive), ", %lu exhaustive with %u preemptions and %u stale%s",
+			 count.exhaustive, explore.max_preemptions, explore.max_stale,
+			 count.exhausted ? ": all" : ": not all");
+	printf("%s %s%s%s: %lu schedules (%lu random, %lu PCT%s), %lu steps each, %.0f a second\n", good ? "ok" : "not ok",
+	       args.label, args.label[0] ? " " : "", s->name, schedules(), count.random, count.pct, exhaustive, count.steps / (schedules() + !schedules()),
+	       (double)schedules() / (took + 1e-9));
+	if (args.find != 0 ? good : !good)
+		report(s);
+	fflush(stdout);
+	total += schedules();
+	return good;
+}
+
+static bool replay(const struct sched_scenario *s)
+{
+	bool clean;
+
+	if (!parse_replay(args.replay)) {
+		fprintf(stderr, "--replay=%s cannot be read\n", args.replay);
+		exit(2);
+	}
+	tracing = true;
+	clean = run(s);
+	tracing = false;
+	report_trace(400);
+	if (clean)
+		printf("nothing was found\n");
+	else
+		report_finding();
+	return clean;
+}
+
+static bool value(const char *arg, const char *name, const char **text)
+{
+	size_t n = strlen(name);
+
+	if (strncmp(arg, name, n) != 0 || arg[n] != '=')
+		return false;
+	*text = arg + n + 1;
+	return true;
+}
+
+static void parse(int argc, char **argv)
+{
+	const char *v;
+
+	for (int i = 1; i < argc; i++) {
+		if (value(argv[i], "--scenario", &v))
+			args.only = v;
+		else if (value(argv[i], "--replay", &v))
+			args.replay = v;
+		else if (value(argv[i], "--random", &v))
+			args.random = strtoul(v, NULL, 10);
+		else if (value(argv[i], "--pct", &v))
+			args.pct = strtoul(v, NULL, 10);
+		else if (value(argv[i], "--exhaustive", &v))
+			args.exhaustive = strtoul(v, NULL, 10);
+		else if (value(argv[i], "--preemptions", &v))
+			args.preemptions = atoi(v);
+		else if (value(argv[i], "--stale", &v))
+			args.stale = atoi(v);
+		else if (value(argv[i], "--seconds", &v))
+			args.seconds = atof(v);
+		else if (value(argv[i], "--find", &v))
+			args.find = atof(v);
+		else if (value(argv[i], "--label", &v))
+			args.label = v;
+		else if (value(argv[i], "--seed", &v))
+			args.seed = strtoull(v, NULL, 10);
+		else {
+			fprintf(stderr, "%s is not known; see tests/sched/README.md\n", argv[i]);
+			exit(2);
+		}
+	}
+}
+
+int sched_main(int argc, char **argv, const struct sched_scenario *table, unsigned int n)
+{
+	unsigned int failed = 0, left = 0;
+	double end;
+
+	parse(argc, argv);
+	alloc_init();
+	shadow_init();
+	fibers_init();
+	save_variables();
+	for (unsigned int i = 0; i < n; i++)
+		left += !args.only || !strcmp(args.only, table[i].name);
+	if (!left) {
+		fprintf(stderr, "there is no scenario %s\n", args.only);
+		return 2;
+	}
+	end = seconds() + args.seconds;
+	for (unsigned int i = 0; i < n; i++) {
+		double now = seconds();
+
+		if (args.only && strcmp(args.only, table[i].name))
+			continue;
+		if (args.replay)
+			return !replay(&table[i]);
+		failed += !run_scenario(&table[i], args.seconds != 0 ? now + (end - now) / left-- : 0);
+	}
+	printf("%lu schedules\n", total);
+	return failed != 0;
+}

@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+# make check-sched: explore the library's own sources under a scheduler that chooses every step.
+# make soak SECONDS=n: the same, for so long. See tests/sched/README.md.
+
+SCHED_BUILD := build/sched
+SCHED_CC    ?= clang
+SECONDS     ?= 3600
+
+SCHED_CFLAGS := -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -MMD -MP
+# The program under test: instrumented, and with what it asks of libc sent to the scheduler.
+SCHED_TESTED := -std=c11 $(WARN) -O1 -g -fno-pic -fno-pie -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 \
+	-Iinclude -Isrc -D_GNU_SOURCE -MMD -MP
+SCHED_REDIRECT := objcopy --redefine-syms=tests/sched/redirect --rename-section .data=pd_data \
+	--rename-section .bss=pd_bss,alloc,load,data,contents
+
+SCHED_OBJ := $(patsubst %,$(SCHED_BUILD)/%.o,alloc explore fibers main memory report shadow sync system tsan)
+SCHED_LIB_OBJ := $(patsubst src/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard src/*.c))
+SCHED_SCENARIOS := $(patsubst tests/sched/%.c,$(SCHED_BUILD)/%,$(wildcard tests/sched/scenario_*.c))
+SCHED_BUGS := 1 2 3 4 5 6 7 8 9 10
+SCHED_RINGS := $(SCHED_BUILD)/ring_correct $(SCHED_BUGS:%=$(SCHED_BUILD)/ring_bug%)
+
+$(SCHED_OBJ): $(SCHED_BUILD)/%.o: tests/sched/%.c
+	@mkdir -p $(@D)
+	$(CC) $(SCHED_CFLAGS) -c -o $@ $<
+
+$(SCHED_BUILD)/src/%.o: src/%.c tests/sched/redirect
+	@mkdir -p $(@D)
+	$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
+	$(SCHED_REDIRECT) $@
+
+$(SCHED_BUILD)/ring_scenarios.o $(SCHED_SCENARIOS:=.o): $(SCHED_BUILD)/%.o: tests/sched/%.c tests/sched/redirect
+	@mkdir -p $(@D)
+	$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
+	$(SCHED_REDIRECT) $@
+
+$(SCHED_BUILD)/ring%.o: tests/sched/ring.c tests/sched/redirect
+	@mkdir -p $(@D)
+	$(SCHED_CC) $(SCHED_TESTED) -DBUG=$(patsubst bug%,%,$(patsubst correct,0,$*)) -c -o $@ $<
+	$(SCHED_REDIRECT) $@
+
+$(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHED_OBJ)
+	$(CC) -no-pie -o $@ $^ -pthread
+
+$(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
+	$(CC) -no-pie -o $@ $^ -pthread
+
+.SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
+
+sched: $(SCHED_RINGS) $(SCHED_SCENARIOS)
+
+check-sched: deps
+	@$(MAKE) --no-print-directory sched
+	@tests/sched/check $(SCHED_BUILD)
+
+soak: deps
+	@$(MAKE) --no-print-directory sched
+	@tests/sched/check $(SCHED_BUILD) $(SECONDS)
+
+.PHONY: sched check-sched soak
