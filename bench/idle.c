@@ -8,11 +8,9 @@
 
 #define STREAMS 8
 
-static struct job_order order[STREAMS];
-
 void stream_serial(struct stream_item *item)
 {
-	job_take(&order[item->item.order], &item->item);
+	(void)item;
 }
 
 static void rest(unsigned long ms)
@@ -34,7 +32,6 @@ int main(int argc, char **argv)
 	struct stream_item *item = job_memory(STREAMS * sizeof(*item));
 	for (unsigned int i = 0; i < STREAMS; i++) {
 		stream[i] = stream_open();
-		item[i].item.order = i;
 		stream_put(stream[i], &item[i]);
 	}
 	rest(500); /* whatever looks around before it sleeps has gone to sleep */
@@ -45,7 +42,7 @@ int main(int argc, char **argv)
 		stream_finish(stream[i]);
 		stream_close(stream[i]);
 	}
-	job_report(stream_name, order[0].sum, ", \"ms\": %lu, \"cpu_ms_a_minute\": %.3f", ms,
+	job_report(stream_name, 0ul, ", \"ms\": %lu, \"cpu_ms_a_minute\": %.3f", ms,
 		   job_cost.cpu / 1e6 * 60000 / (double)ms);
 	return 0;
 }

@@ -18,14 +18,14 @@ struct sample {
 	unsigned long long begun, took;
 } __attribute__((__aligned__(64)));
 
-static struct job_order order;
+static struct job_order order[STREAM_ORDERS];
 static struct sample *samples;
 
 void stream_serial(struct stream_item *item)
 {
 	struct sample *sample = (void *)((char *)item - offsetof(struct sample, item));
 	sample->took = job_now() - sample->begun;
-	job_take(&order, &item->item);
+	job_take(&order[item->item.order], &item->item);
 }
 
 static int compare(const void *a, const void *b)
@@ -69,7 +69,6 @@ int main(int argc, char **argv)
 	unsigned long long next = job_now();
 	for (unsigned long i = 0; i < job.items; i++) {
 		wait_until(next += gap, sleeps);
-		samples[i].item.item.number = (unsigned int)i;
 		samples[i].item.item.value = i;
 		/* From when it is really submitted: how late the producer woke is not the library's doing. */
 		samples[i].begun = job_now();
@@ -83,10 +82,13 @@ int main(int argc, char **argv)
 	stream_close(stream);
 
 	unsigned long long *took = job_memory(job.items * sizeof(*took));
+	unsigned long sum = 0;
 	for (unsigned long i = 0; i < job.items; i++)
 		took[i] = samples[i].took;
+	for (int i = 0; i < STREAM_ORDERS; i++)
+		sum += order[i].sum;
 	qsort(took, job.items, sizeof(*took), compare);
-	job_report(stream_name, order.sum, ", \"producer\": \"%s\", \"gap\": %lu, \"p50\": %.2f, \"p99\": %.2f, "
+	job_report(stream_name, sum, ", \"producer\": \"%s\", \"gap\": %lu, \"p50\": %.2f, \"p99\": %.2f, "
 		   "\"p999\": %.2f, \"max\": %.2f, \"cores\": %.3f", producer, gap,
 		   (double)took[job.items / 2] / 1e3, (double)took[job.items * 99 / 100] / 1e3,
 		   (double)took[job.items * 999 / 1000] / 1e3, (double)took[job.items - 1] / 1e3,

@@ -16,13 +16,15 @@ struct stream_item {
 	struct job_item item;
 } __attribute__((__aligned__(64)));
 
+#define STREAM_ORDERS 64
+
 struct stream;
 extern const char stream_name[];
 extern const struct job_option stream_options[];
 
 /* job_options() has been called; of all streams of a process, the workers are the same two. */
 struct stream *stream_open(void);
-/* Waits while job.window items are outstanding. */
+/* Waits while job.window items are outstanding. Gives the item its number, and its order where the library keeps several. */
 void stream_put(struct stream *stream, struct stream_item *item);
 /* Waits for all items; nothing is put after it. */
 void stream_finish(struct stream *stream);

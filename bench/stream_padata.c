@@ -13,6 +13,7 @@ struct stream {
 	struct padata_instance *instance;
 	struct cb_choice cb;
 	unsigned long number;
+	unsigned int given[STREAM_ORDERS]; /* to each cb_cpu: the contract promises an order for each */
 };
 
 _Static_assert(sizeof(struct padata_priv) <= sizeof(((struct stream_item *)0)->handle), "handle is too small");
@@ -71,7 +72,10 @@ struct stream *stream_open(void)
 void stream_put(struct stream *stream, struct stream_item *item)
 {
 	struct padata_priv *padata = (void *)item->handle;
-	int error, cb_cpu = stream->cb.cpu[cb_choose(&stream->cb, stream->number++)];
+	unsigned int at = cb_choose(&stream->cb, stream->number++);
+	int error, cb_cpu = stream->cb.cpu[at];
+	item->item.order = at;
+	item->item.number = stream->given[at]++;
 	padata->parallel = parallel;
 	padata->serial = serial;
 	while ((error = padata_do_parallel(stream->instance, padata, cb_cpu)) == -EBUSY)

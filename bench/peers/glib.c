@@ -67,7 +67,7 @@ void stream_put(struct stream *stream, struct stream_item *item)
 {
 	g_mutex_lock(&stream->lock);
 	wait_for(stream, job.window - 1);
-	stream->given++;
+	item->item.number = (unsigned int)stream->given++;
 	g_mutex_unlock(&stream->lock);
 	g_thread_pool_push(stream->pool, item, NULL);
 }

@@ -11,6 +11,7 @@
 struct stream {
 	hts_tpool_process *process;
 	pthread_t taker;
+	unsigned int given;
 };
 
 static hts_tpool *pool;
@@ -59,6 +60,7 @@ struct stream *stream_open(void)
 
 void stream_put(struct stream *stream, struct stream_item *item)
 {
+	item->item.number = stream->given++;
 	if (hts_tpool_dispatch(pool, stream->process, work, item))
 		job_fail("hts_tpool_dispatch", 0);
 }

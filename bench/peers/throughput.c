@@ -20,7 +20,6 @@ int main(int argc, char **argv)
 
 	job_begin();
 	for (unsigned long i = 0; i < job.items; i++) {
-		item[next].item.number = (unsigned int)i;
 		item[next].item.value = i;
 		stream_put(stream, &item[next]);
 		if (++next == items)
