@@ -147,7 +147,7 @@ static int p_sel(struct parse *p)
 {
 	struct lex *x = &p->x;
 	struct esp_selector *s = &p->sa->sel;
-	bool src = false, dst = false;
+	bool src = false, dst = false, any = false;
 	uint32_t n = 0;
 	int err = 0;
 
@@ -183,9 +183,10 @@ static int p_sel(struct parse *p)
 		} else {
 			break;
 		}
+		any = true;
 	}
-	if (!err && !src && !dst)
-		return lex_fail(x, "sel needs src PREFIX, dst PREFIX or both");
+	if (!err && !any)
+		return lex_fail(x, "sel needs src PREFIX, dst PREFIX, proto, sport or dport");
 	if (!err && src && dst && s->src.addr.family != s->dst.addr.family)
 		return lex_fail_at(x, p->sa->line, "sel", "src and dst are of different families");
 	return err;
