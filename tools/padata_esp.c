@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* padata-esp: a capture through IPsec ESP on every CPU, in order. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "esp_progress.h"
+#include "esp_tool.h"
+
+static const char usage[] =
+	"padata-esp encrypts and decrypts packet captures as IPsec ESP, on every CPU, in order.\n"
+	"\n"
+	"  padata-esp encrypt --sa FILE [options] IN OUT   every IP packet of IN, encrypted\n"
+	"  padata-esp decrypt --sa FILE [options] IN OUT   every ESP packet of IN, verified and decrypted\n"
+	"  padata-esp genkey [--algo NAME] [--esn] [--encap] [--src ADDRESS] [--dst ADDRESS]\n"
+	"                                                  a new pair of SAs, for --sa\n"
+	"  padata-esp bench --sa FILE [options] IN         one CPU against all CPUs, in memory\n"
+	"\n"
+	"IN is a pcap or pcapng file, OUT a pcap file; - is standard input or output.\n"
+	"FILE holds SAs in the words of 'ip xfrm state' and must be readable by its owner only.\n"
+	"\n"
+	"  -j N                   use N CPUs (all that the process may use)\n"
+	"  --cpus LIST            use these CPUs: 0-3,8\n"
+	"  --backend NAME         ipsec-mb, openssl or auto\n"
+	"  --stats text|json      say what happened to the packets\n"
+	"  --timeline FILE.svg    draw what each CPU did, and when\n"
+	"  --oseq N               encrypt: the first packet gets number N + 1, whatever FILE.oseq says\n"
+	"  --seconds N, --rounds N   bench: how long a run takes, and how often each is done\n"
+	"  --algo NAME            genkey: aes128-gcm (default), aes256-gcm, chacha20-poly1305,\n"
+	"                         aes128-cbc-sha256, aes256-cbc-sha256, null-sha256\n"
+	"\n"
+	"Exit status: 0 done; 1 done, but some packets could not be processed (the line on standard error\n"
+	"says which); 2 wrong usage; 3 SA file; 4 input capture (what came before the damage is written);\n"
+	"5 output; 6 no memory, threads or crypto backend; 128 + N ended by signal N (Ctrl-C: 130).\n";
+
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "encrypt", esp_cmd_encrypt },
+	{ "decrypt", esp_cmd_decrypt },
+	{ "genkey", esp_cmd_genkey },
+	{ "bench", esp_cmd_bench },
+};
+
+static void say(const char *format, va_list args)
+{
+	esp_progress_clear();
+	flockfile(stderr);
+	fputs("padata-esp: ", stderr);
+	vfprintf(stderr, format, args);
+	fputc('\n', stderr);
+	funlockfile(stderr);
+}
+
+void esp_say(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+}
+
+void esp_fail(enum esp_exit status, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(format, args);
+	va_end(args);
+	exit(status);
+}
+
+void *esp_memory(void *p)
+{
+	if (!p)
+		esp_fail(ESP_EXIT_SYSTEM, "out of memory");
+	return p;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		fputs(usage, stdout);
+		return fflush(stdout) ? ESP_EXIT_OUTPUT : ESP_EXIT_OK;
+	}
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].run(argc - 1, argv + 1);
+	if (argc < 2)
+		fputs(usage, stderr);
+	else
+		esp_say("there is no command '%s': encrypt, decrypt, genkey or bench; --help explains", name);
+	return ESP_EXIT_USAGE;
+}
