@@ -20,14 +20,18 @@ class Table:
     def __init__(self):
         self.lines = []
 
-    def add(self, bar, reached, figures):
-        self.lines.append((bar, {True: "reached", False: "SHORT", None: "not measured"}[reached], figures))
+    def add(self, bar, reached, figures, *measured):
+        """measured: the results behind it; a verdict on runs of which most were disturbed is none."""
+        verdict = {True: "reached", False: "SHORT", None: "not measured"}[reached]
+        if any(result["disturbed"] * 2 > result["pairs"] for result in measured):
+            verdict += " ~"
+        self.lines.append((bar, verdict, figures))
 
     def show(self):
         width = max(len(bar) for bar, _, _ in self.lines)
         print("\nBars")
         for bar, verdict, figures in self.lines:
-            print(f"  {bar:<{width}}  {verdict:<12}  {figures}")
+            print(f"  {bar:<{width}}  {verdict:<14}  {figures}")
 
 
 def others_ratios(entry):
@@ -49,7 +53,8 @@ def peers_bar(table, entry):
         return
     ratios.update(others_ratios(entry))
     name, worst = max(ratios.items(), key=lambda item: item[1])
-    table.add(f"W={entry['work']}: faster than every peer", worst < 1, f"{worst:.2f} of {name}, the nearest")
+    table.add(f"W={entry['work']}: faster than every peer", worst < 1, f"{worst:.2f} of {name}, the nearest",
+              *(against for against in entry["against"].values()))
 
 
 def ratio_bar(table, entry, bar, against, field="wall"):
@@ -58,7 +63,7 @@ def ratio_bar(table, entry, bar, against, field="wall"):
     table.add(f"W={entry['work']}: {what}at most {bar} of {'one plain thread' if against == 'plain' else 'the ' + against}",
               figure["ratio"] <= bar,
               f"{figure['ratio']:.3f} ({figure['least']:.3f} to {figure['most']:.3f}; "
-              f"{figure['ours']:.1f} against {figure['theirs']:.1f} ns)")
+              f"{figure['ours']:.1f} against {figure['theirs']:.1f} ns)", entry["against"][against])
 
 
 def throughput(table, results):
@@ -66,7 +71,8 @@ def throughput(table, results):
         work, against = entry["work"], entry["against"]
         if work == 0:
             plain = against["plain"]["wall"]["theirs"]
-            table.add("W=0: at most 30 ns", entry["wall"] <= 30, f"{entry['wall']:.1f} ns (one plain thread {plain:.1f})")
+            table.add("W=0: at most 30 ns", entry["wall"] <= 30, f"{entry['wall']:.1f} ns (one plain thread {plain:.1f})",
+                      against["plain"])
         elif work == 100:
             ratio_bar(table, entry, 0.8, "plain")
         elif work in TO_LIMIT:
@@ -80,7 +86,8 @@ def throughput(table, results):
         if "tbb" in entry["against"]:
             figure = entry["against"]["tbb"]["cpu"]
             table.add(f"W={entry['work']}: CPU less than oneTBB's", figure["ratio"] < 1,
-                      f"{figure['ratio']:.2f} ({figure['ours']:.1f} against {figure['theirs']:.1f} ns)")
+                      f"{figure['ratio']:.2f} ({figure['ours']:.1f} against {figure['theirs']:.1f} ns)",
+                      entry["against"]["tbb"])
 
 
 def latency(table, results):
@@ -91,11 +98,11 @@ def latency(table, results):
                 continue
             setting = f"{ours['producer']}, {ours['gap'] // 1000} us, {ours['library'].partition(' ')[2]}"
             table.add(f"latency, {setting}: p50 at most 60 % of GLib's", ours["p50"] <= 0.6 * glib["p50"],
-                      f"{ours['p50'] / glib['p50']:.2f} ({ours['p50']:.1f} against {glib['p50']:.1f} us)")
+                      f"{ours['p50'] / glib['p50']:.2f} ({ours['p50']:.1f} against {glib['p50']:.1f} us)", ours, glib)
             table.add(f"latency, {setting}: p99 no worse, no more CPU",
                       ours["p99"] <= glib["p99"] and ours["cores"] <= glib["cores"],
                       f"p99 {ours['p99']:.0f} against {glib['p99']:.0f} us, "
-                      f"{ours['cores']:.3f} against {glib['cores']:.3f} cores")
+                      f"{ours['cores']:.3f} against {glib['cores']:.3f} cores", ours, glib)
     for entry in load(results, "idle"):
         if entry["library"] == "padata":
             table.add("idle: eight instances, under 1 ms of CPU a minute", entry["cpu_ms_a_minute"] < 1,
@@ -107,7 +114,7 @@ def taken(table, results):
         if entry["against"] == "tbb":
             wall = entry["wall"]
             table.add(f"one core taken, W={entry['work']}, cb {entry['cb']}: no slower than oneTBB", wall["ratio"] <= 1,
-                      f"{wall['ratio']:.3f} ({wall['ours']:.1f} against {wall['theirs']:.1f} ns)")
+                      f"{wall['ratio']:.3f} ({wall['ours']:.1f} against {wall['theirs']:.1f} ns)", entry)
 
 
 def growth(table, results):
@@ -116,12 +123,24 @@ def growth(table, results):
         series = [entry for entry in entries if entry["what"] == what and entry["work"]]
         worst = max(series, key=lambda entry: entry["cpu"]["ratio"])
         table.add(f"growth of {what}, W={worst['work']}: CPU an item flat within 10 %", worst["cpu"]["ratio"] <= 1.1,
-                  f"at most {worst['cpu']['ratio']:.2f} of the usual, at {worst['value']}")
+                  f"at most {worst['cpu']['ratio']:.2f} of the usual, at {worst['value']}", worst)
+
+
+def scale(table, results):
+    entries = load(results, "scale")
+    if not entries:
+        return
+    first, last = entries[min(1, len(entries) - 1)], entries[-1]
+    # What a system call more or less costs is no step.
+    table.add(f"scaling: {last['workers']} workers add no more than {first['workers']}",
+              last["added"] <= 1.5 * first["added"] + 500 and last["no_sleep"] <= 1.25 * first["no_sleep"],
+              f"{first['added']:.0f} to {last['added']:.0f} ns with sleeping work, "
+              f"{first['no_sleep']:.0f} to {last['no_sleep']:.0f} ns with none", first, last)
 
 
 def judge(results):
     table = Table()
-    for question in (throughput, latency, taken, growth):
+    for question in (throughput, latency, taken, growth, scale):
         question(table, results)
     for bar in ("ESP in memory, -j2 through -j1", "ESP tool, 1 GB capture"):
         table.add(bar, None, "padata-esp bench")

@@ -6,17 +6,20 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 
 class Bench:
     """Where the programs are, how long to run them, and what they have said so far."""
 
-    def __init__(self, directory, seconds, rounds, retries):
+    def __init__(self, directory, seconds, rounds, retries, patience):
         self.directory = directory
         self.seconds = seconds
         self.rounds = rounds
         self.retries = retries
+        self.patience = patience
         self.cpus = os.cpu_count()
+        self.quiet_cpus = self.cpus  # those that are idle when nobody disturbs
         self.sums = {}
         # One calibration for all runs of a session: its error is then in every program alike.
         self.per_us = max(self._start("plain", {"items": 1})["per_us"] for _ in range(3))
@@ -70,11 +73,26 @@ class Bench:
                 best = worst, pair
             if not worst:
                 break
+            self._wait_for_quiet()
         return best[1]
+
+    def _wait_for_quiet(self):
+        """Until the machine has been idle for a fifth of a second, or for as long as patience lasts."""
+        until = time.monotonic() + self.patience
+        while time.monotonic() < until:
+            before = idle_ticks()
+            time.sleep(0.2)
+            if idle_ticks() - before >= 0.95 * 0.2 * self.quiet_cpus * os.sysconf("SC_CLK_TCK"):
+                return
 
     def one(self, run):
         """The same for a run that is compared with none."""
         return self.pair(run, lambda: {"disturbed": 0})[0]
+
+
+def idle_ticks():
+    with open("/proc/stat", encoding="ascii") as stat:
+        return int(stat.readline().split()[4])
 
 
 def median(runs, field):

@@ -117,6 +117,7 @@ def taken(bench, peers, quick, cbs):
     say("\nOne core taken: wall ns an item while another process spins on CPU 0; ours through theirs")
     results = []
     with spinner(0) as used:
+        bench.quiet_cpus = bench.cpus - 1
         for work in [1000, 10000]:
             job = {"work": work, "items": bench.items(work)}
             for cb in cbs:
@@ -129,6 +130,7 @@ def taken(bench, peers, quick, cbs):
                     wall = result["wall"]
                     say(f"  W {work:>6}  cb {cb:<10}{wall['ours']:>10.1f}   {name:<6}{wall['theirs']:>10.1f} "
                         f"{mark(result)}({wall['ratio']:.2f})")
+    bench.quiet_cpus = bench.cpus
     return results
 
 
@@ -166,7 +168,7 @@ def scale(bench, peers, quick, _):
     say(f"  {'workers':>9}{'padata':>12}{'bare':>12}{'added':>12}{'no sleep':>12}")
     results = []
     for workers in [1, 16, 256] if quick else [1, 2, 4, 8, 16, 32, 64, 128, 256]:
-        job = {"workers": workers, "sleep": 50000 * workers, "items": int(bench.seconds * 30000)}
+        job = {"workers": workers, "sleep": 50000 * workers, "items": int(bench.seconds * 40000), "window": 8192}
         at_once = {"workers": workers, "sleep": 0, "items": bench.items(0) // 4}
         pairs = [bench.pair(lambda: bench.run("scale", **job), lambda: bench.run("scale", bare=1, **job))
                  for _ in range(min(bench.rounds, 3))]
