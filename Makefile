@@ -160,7 +160,7 @@ uninstall:
 		rmdir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR) 2>/dev/null; \
 		cd $(DESTDIR)$(PREFIX) 2>/dev/null && rmdir -p include bin share/man/man? 2>/dev/null; \
 	esac; :
-	@[ -z "$(DESTDIR)" ] || { cd $(DESTDIR)/ && rmdir -p .$(PREFIX) 2>/dev/null; } || :
+	@[ -z "$(DESTDIR)" ] || { cd $(DESTDIR)/ && rmdir -p .$(dir $(LIBDIR)) .$(PREFIX) 2>/dev/null; } || :
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/sbin" ldconfig || :
 
 deps:
