@@ -15,7 +15,7 @@ static inline size_t unhex(const char *s, uint8_t *out, size_t room)
 	size_t n = 0;
 
 	for (; *s; s++) {
-		unsigned v;
+		unsigned v = 0;
 		char two[3];
 
 		if (isspace((unsigned char)*s))
