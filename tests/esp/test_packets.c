@@ -173,6 +173,45 @@ static void many_sas(void)
 	free(text);
 }
 
+/* Up to the largest that IP can carry, in either backend; one byte more is refused. */
+static void largest(void)
+{
+	static uint8_t in[70000], mid[70000], out[70000];
+
+	for (int b = ESP_BACKEND_OPENSSL; b <= ESP_BACKEND_IPSEC_MB; b++) {
+		struct esp_crypto *c = esp_crypto_alloc((enum esp_backend)b);
+
+		for (unsigned v = 0; c && v < ALGS * 4; v++) {
+			struct esp_sadb *db = sadb_with(v / 4, v & 1 ? 6 : 4, v & 2 ? "flag esn" : "");
+			struct esp_stats st = {0};
+			uint32_t max = esp_inner_mtu(esp_sadb_at(db, 0), 65535);
+			struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, max, 0), .out = mid, .out_room = sizeof(mid)};
+			struct esp_pkt q = {.in = mid, .out = out, .out_room = sizeof(out)};
+
+			seal_one(c, db, &st, &p);
+			CHECK_DROP(&p, ESP_OK);
+			q.in_len = p.len;
+			open_one(c, db, &st, &q);
+			CHECK_DROP(&q, ESP_OK);
+			CHECK(q.len == max && memcmp(q.data, in, max) == 0);
+			p.in_len = make_inner(in, 4, max + 1, 0);
+			seal_one(c, db, &st, &p);
+			CHECK_DROP(&p, ESP_DROP_TOO_BIG);
+			/* a trailer that does not fit is left out */
+			p.in_len = make_inner(in, 4, max, 0) + 5;
+			p.flags = ESP_PKT_KEEP_TRAILER;
+			seal_one(c, db, &st, &p);
+			CHECK_DROP(&p, ESP_OK);
+			q.in_len = p.len;
+			open_one(c, db, &st, &q);
+			CHECK_DROP(&q, ESP_OK);
+			CHECK(q.len == max && q.trailer == 0);
+			esp_sadb_free(db);
+		}
+		esp_crypto_free(c);
+	}
+}
+
 static uint16_t sum16(const uint8_t *p, size_t n)
 {
 	uint32_t s = 0;
@@ -515,6 +554,7 @@ static const struct test_case cases[] = {
 	{"packets: there and back, ipsec-mb", back_ipsec_mb},
 	{"packets: the backends agree byte for byte", backends_agree},
 	{"packets: more SAs than key slots", many_sas},
+	{"packets: the largest", largest},
 	{"packets: outer headers", outer_headers},
 	{"packets: ECN and DSCP on receipt (RFC 6040)", ecn},
 	{"packets: bytes behind the IP packet", trailer},
