@@ -163,6 +163,11 @@ uninstall:
 	@[ -z "$(DESTDIR)" ] || { cd $(DESTDIR)/ && rmdir -p .$(dir $(LIBDIR)) .$(PREFIX) 2>/dev/null; } || :
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/sbin" ldconfig || :
 
+PCAP ?= examples/capture/office.pcap
+demo: deps
+	@$(MAKE) -s --no-print-directory -j$$(nproc) all
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) tools/demo.sh "$(PCAP)"
+
 deps:
 	@tests/deps
 
@@ -215,7 +220,7 @@ include tests/sched/sched.mk
 clean:
 	rm -rf build
 
-.PHONY: all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps \
+.PHONY: demo all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps \
 	bench-programs bench bench-peers clean
 
 -include $(shell find build -name '*.d' 2>/dev/null)

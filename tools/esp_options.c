@@ -103,11 +103,11 @@ void esp_options_read(struct esp_options *o, int argc, char **argv, const char *
 			break;
 		}
 	}
-	if (!o->sa)
+	if (!o->sa && strstr(accepts, "sa "))
 		esp_fail(ESP_EXIT_USAGE, "%s: --sa FILE is missing; 'padata-esp genkey' makes one", argv[0]);
 	if (argc - optind != files)
 		esp_fail(ESP_EXIT_USAGE, "%s takes %s; --help explains", argv[0],
-			 files == 1 ? "one capture" : "two captures, IN and OUT");
+			 files == 1 ? "one capture" : "two captures");
 	o->in = argv[optind];
 	o->out = files > 1 ? argv[optind + 1] : NULL;
 	pick_cpus(o, list, count);

@@ -53,5 +53,6 @@ int esp_cmd_encrypt(int argc, char **argv);
 int esp_cmd_decrypt(int argc, char **argv);
 int esp_cmd_genkey(int argc, char **argv);
 int esp_cmd_bench(int argc, char **argv);
+int esp_cmd_compare(int argc, char **argv);
 
 #endif

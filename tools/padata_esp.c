@@ -17,6 +17,7 @@ static const char usage[] =
 	"  padata-esp genkey [--algo NAME] [--esn] [--encap] [--src ADDRESS] [--dst ADDRESS]\n"
 	"                                                  a new pair of SAs, for --sa\n"
 	"  padata-esp bench --sa FILE [options] IN         one CPU against all CPUs, in memory\n"
+	"  padata-esp compare IN OUT                       whether all IP frames are the same and in order\n"
 	"\n"
 	"IN is a pcap or pcapng file, OUT a pcap file; - is standard input or output.\n"
 	"FILE holds SAs in the words of 'ip xfrm state' and must be readable by its owner only.\n"
@@ -43,6 +44,7 @@ static const struct {
 	{ "decrypt", esp_cmd_decrypt },
 	{ "genkey", esp_cmd_genkey },
 	{ "bench", esp_cmd_bench },
+	{ "compare", esp_cmd_compare },
 };
 
 static void say(const char *format, va_list args)
@@ -95,6 +97,6 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		fputs(usage, stderr);
 	else
-		esp_say("there is no command '%s': encrypt, decrypt, genkey or bench; --help explains", name);
+		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench or compare; --help explains", name);
 	return ESP_EXIT_USAGE;
 }
