@@ -7,8 +7,6 @@
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/parallel_pipeline.h>
 
-namespace tbb = oneapi::tbb;
-
 static job_order order;
 
 int main(int argc, char **argv)
