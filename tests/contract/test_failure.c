@@ -192,6 +192,9 @@ static void no_memory(void)
 		CHECK(works(inst, last));
 	})
 	EVERY_FAILURE(result = padata_room_fd(inst), result >= 0, CHECK_EQ(result, -ENOMEM))
+	/* These have no answer for it, so they need none. */
+	EVERY_FAILURE(result = padata_flush(inst), result == 0, CHECK_EQ(result, 0))
+	EVERY_FAILURE(result = padata_wait_room(inst), result == 0, CHECK_EQ(result, 0))
 	cpumask_var_t mask;
 	bool got = false;
 	EVERY_FAILURE(got = zalloc_cpumask_var(&mask, GFP_KERNEL), got, CHECK(!mask))

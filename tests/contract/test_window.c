@@ -219,8 +219,8 @@ static void room_fd_is_level(void)
 				CHECK_EQ(readable(fd, 0), 1);
 				accept_in_time(rig.inst, &t[i], usable_cpu(0));
 			}
-			CHECK_EQ(readable(fd, 0), 0);
-			CHECK_EQ(readable(fd, 0), 0);
+			/* A worker that still reports the room of before may be late, but needs no help. */
+			EVENTUALLY(readable(fd, 0) == 0);
 			for (int i = 0; i < n; i++)
 				EVENTUALLY(atomic_load(&t[i].parallels) == round + 1);
 			for (int i = 1; i < n; i++)
@@ -247,6 +247,8 @@ static void room_fd_made_when_full(void)
 	CHECK(fd >= 0);
 	CHECK_EQ(readable(fd, 0), 0);
 	EVENTUALLY(atomic_load(&t.parallels) == 1);
+	settle(rig.wq, usable_cpu(0));
+	CHECK_EQ(readable(fd, 0), 0);
 	padata_do_serial(&t.p);
 	CHECK_EQ(readable(fd, -1), 1);
 	CHECK(padata_room_fd(NULL) < 0);
@@ -316,6 +318,38 @@ static void flush_waits_for_what_came_before(void)
 	free(t);
 }
 
+/* The later task is finished, and its serial() in progress, when the earlier one completes. */
+static void flush_does_not_wait_for_a_later_serial(void)
+{
+	sem_t begun, hold;
+	sem_init(&begun, 0, 0);
+	sem_init(&hold, 0, 0);
+	rig = rig_make(0);
+	record_clear();
+	struct task first, later;
+	task_init(&first, 0, parallel_leave, serial_note);
+	task_init(&later, 1, parallel_finish, serial_hold);
+	later.begun = &begun;
+	later.hold = &hold;
+	accept_task(rig.inst, &first, usable_cpu(0));
+	EVENTUALLY(atomic_load(&first.parallels) == 1);
+	atomic_store(&waiter, 0);
+	atomic_store(&waiter_result, PENDING);
+	pthread_t id = thread(flusher, NULL);
+	until_asleep(&waiter);
+	accept_task(rig.inst, &later, usable_cpu(0));
+	EVENTUALLY(atomic_load(&later.parallels) == 1);
+	padata_do_serial(&first.p);
+	wait_for(&begun);
+	for (int i = 0; i < 5000 && atomic_load(&waiter_result) == PENDING; i++)
+		usleep(1000);
+	int result = atomic_load(&waiter_result);
+	sem_post(&hold);
+	join(id);
+	rig_end(rig);
+	CHECK_EQ(result, 0);
+}
+
 static void flush_of_a_stopped_instance(void)
 {
 	rig = rig_make(0);
@@ -368,6 +402,7 @@ static const struct test_case cases[] = {
 	{"S4 padata_room_fd made while the window is full", room_fd_made_when_full},
 	{"S4 a producer that polls never misses room", producing_by_poll},
 	{"S4 padata_flush waits for what was accepted before, and for no more", flush_waits_for_what_came_before},
+	{"S4 padata_flush does not wait for the serial() of a later task", flush_does_not_wait_for_a_later_serial},
 	{"S4 padata_flush of a stopped instance", flush_of_a_stopped_instance},
 	{"S4 flush and wait_room return -EDEADLK in callbacks", sleeping_calls_in_callbacks},
 };

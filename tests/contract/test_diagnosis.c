@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* What PADATA_DEBUG reports on standard error (E7). */
+
+#include "contract.h"
+
+/* The program runs itself with PADATA_DEBUG set: the library reads it when it is loaded. */
+static const char *role;
+static const char *debug_words;
+static char text[65536];
+
+static void become_role(void)
+{
+	if (debug_words)
+		setenv("PADATA_DEBUG", debug_words, 1);
+	else
+		unsetenv("PADATA_DEBUG");
+	setenv("PADATA_TEST_ROLE", role, 1);
+	char path[4096];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	if (n <= 0)
+		_exit(9);
+	path[n] = 0;
+	execl(path, path, (char *)NULL);
+	_exit(9);
+}
+
+/* What the role writes to standard error; it must end well. */
+static const char *reported(const char *words, const char *which)
+{
+	role = which;
+	debug_words = words;
+	int status = in_child(become_role, text, sizeof(text));
+	if (status)
+		printf("# status %#x: %s\n", (unsigned int)status, text);
+	CHECK_EQ(status, 0);
+	return text;
+}
+
+static void expect(int condition)
+{
+	if (!condition)
+		printf("# standard error: %s\n", text);
+	CHECK(condition);
+}
+
+static int lines_with(const char *word)
+{
+	int n = 0;
+	for (const char *line = text; *line;) {
+		size_t length = strcspn(line, "\n");
+		const char *at = strstr(line, word);
+		n += at && at < line + length;
+		line += length + (line[length] == '\n');
+	}
+	return n;
+}
+
+/* The largest number of milliseconds that a line with the word speaks of, whatever unit it is written in. */
+static double longest_ms(const char *word)
+{
+	double longest = -1;
+	for (const char *line = text; *line;) {
+		size_t length = strcspn(line, "\n");
+		const char *found = strstr(line, word);
+		if (found && found < line + length)
+			for (const char *at = line; at < line + length; at++) {
+				char unit[8] = "";
+				double number;
+				if (*at < '0' || *at > '9' || sscanf(at, "%lf %7[a-z]", &number, unit) != 2)
+					continue;
+				double ms = !strcmp(unit, "ms")				  ? number
+					    : !strcmp(unit, "us")			  ? number / 1000
+					    : !strcmp(unit, "ns")			  ? number / 1e6
+					    : !strcmp(unit, "s") || !strncmp(unit, "sec", 3) ? number * 1000
+											  : -1;
+				longest = ms > longest ? ms : longest;
+				at += strspn(at, "0123456789.") - 1;
+			}
+		line += length + (line[length] == '\n');
+	}
+	return longest;
+}
+
+static void naps(struct padata_priv *padata)
+{
+	usleep(60000);
+	padata_do_serial(padata);
+}
+
+static void serial_naps(struct padata_priv *padata)
+{
+	usleep(60000);
+	note_serial(TASK(padata));
+}
+
+static void run_one(callback *parallel, callback *serial)
+{
+	struct rig rig = rig_make(0);
+	struct task t;
+	task_init(&t, 0, parallel, serial);
+	accept_task(rig.inst, &t, usable_cpu(0));
+	rig_end(rig);
+}
+
+/* Long work that does not sleep. */
+static void works(struct padata_priv *padata)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	long long begin = t.tv_sec * 1000000000LL + t.tv_nsec;
+	do
+		clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	while (t.tv_sec * 1000000000LL + t.tv_nsec - begin < 80000000);
+	padata_do_serial(padata);
+}
+
+static void run_many(void)
+{
+	struct rig rig = rig_make(0);
+	struct task *t = tasks_make(1000, parallel_finish, serial_note);
+	for (int i = 0; i < 1000; i++)
+		accept_task(rig.inst, &t[i], usable_cpu((unsigned int)(i % usable_cpus())));
+	rig_end(rig);
+	free(t);
+}
+
+/* The second task is finished, the first is not, for longer than the stall detector's patience. */
+static void run_stalled(callback *parallel)
+{
+	struct rig rig = rig_make(0);
+	struct task t[2];
+	sem_t begun, hold;
+	sem_init(&begun, 0, 0);
+	sem_init(&hold, 0, 0);
+	task_init(&t[0], 0, parallel, serial_note);
+	task_init(&t[1], 1, parallel_finish, serial_note);
+	t[0].begun = &begun;
+	t[0].hold = &hold;
+	for (int i = 0; i < 2; i++)
+		accept_task(rig.inst, &t[i], usable_cpu(0));
+	sleep(3);
+	if (parallel == parallel_leave)
+		padata_do_serial(&t[0].p);
+	else
+		sem_post(&hold);
+	rig_end(rig);
+}
+
+static void run_stalled_in_serial(void)
+{
+	struct rig rig = rig_make(0);
+	struct task t;
+	sem_t begun, hold;
+	sem_init(&begun, 0, 0);
+	sem_init(&hold, 0, 0);
+	task_init(&t, 0, parallel_finish, serial_hold);
+	t.begun = &begun;
+	t.hold = &hold;
+	accept_task(rig.inst, &t, usable_cpu(0));
+	sleep(3);
+	sem_post(&hold);
+	rig_end(rig);
+}
+
+static void play(const char *part)
+{
+	alarm(60);
+	if (!strcmp(part, "parallel sleeps"))
+		run_one(naps, serial_note);
+	else if (!strcmp(part, "serial sleeps"))
+		run_one(parallel_finish, serial_naps);
+	else if (!strcmp(part, "works"))
+		run_one(works, serial_note);
+	else if (!strcmp(part, "many"))
+		run_many();
+	else if (!strcmp(part, "left"))
+		run_stalled(parallel_leave);
+	else if (!strcmp(part, "held"))
+		run_stalled(parallel_hold);
+	else if (!strcmp(part, "serial held"))
+		run_stalled_in_serial();
+	else if (!strcmp(part, "nothing"))
+		usleep(1500000);
+	exit(0);
+}
+
+static void names_cpu(void)
+{
+	char cpu[16];
+	snprintf(cpu, sizeof(cpu), "CPU %d", usable_cpu(0));
+	expect(strcasestr(text, cpu) != NULL);
+}
+
+static void sleeping_parallel(void)
+{
+	reported("sleep", "parallel sleeps");
+	expect(lines_with("parallel") > 0);
+	expect(longest_ms("parallel") >= 40);
+	expect(longest_ms("parallel") < 30000);
+	expect(strcasestr(text, "CPU ") != NULL);
+}
+
+static void sleeping_serial(void)
+{
+	reported("sleep", "serial sleeps");
+	expect(lines_with("serial") > 0);
+	expect(longest_ms("serial") >= 40);
+	names_cpu();
+}
+
+/* Long work, and being kept from the CPU by others, is not sleep. */
+static void work_is_no_sleep(void)
+{
+	reported("sleep", "works");
+	expect(longest_ms("parallel") < 40);
+	expect(lines_with("serial") == 0);
+}
+
+static void silent_when_nothing_sleeps(void)
+{
+	reported("sleep,stall", "many");
+	expect(longest_ms("parallel") < 40 && longest_ms("serial") < 40);
+	reported("stall", "nothing");
+	expect(text[0] == 0);
+}
+
+static void silent_when_off(void)
+{
+	static const char *const roles[] = {"parallel sleeps", "serial sleeps", "left"};
+	for (size_t i = 0; i < COUNT(roles); i++) {
+		reported(NULL, roles[i]);
+		expect(text[0] == 0);
+		reported("", roles[i]);
+		expect(text[0] == 0);
+	}
+	reported("stall", "parallel sleeps");
+	expect(text[0] == 0);
+	reported("sleep", "left");
+	expect(text[0] == 0);
+}
+
+static void stall_of_an_unfinished_task(void)
+{
+	reported("stall", "left");
+	expect(lines_with("parallel") > 0);
+	expect(strstr(text, "padata_do_serial") != NULL);
+}
+
+static void stall_of_a_running_parallel(void)
+{
+	reported("stall", "held");
+	expect(lines_with("parallel") > 0);
+	expect(strcasestr(text, "CPU ") != NULL);
+}
+
+static void stall_of_a_running_serial(void)
+{
+	reported("stall", "serial held");
+	expect(lines_with("serial") > 0);
+	names_cpu();
+}
+
+static void unknown_words_are_reported(void)
+{
+	reported("sleep,nonsense", "many");
+	expect(strstr(text, "nonsense") != NULL);
+	reported("stall", "many");
+	expect(text[0] == 0);
+}
+
+static const struct test_case cases[] = {
+	{"E7 a parallel() that slept is named, and for how long", sleeping_parallel},
+	{"E7 a serial() that slept is named, and for how long", sleeping_serial},
+	{"E7 work is no sleep", work_is_no_sleep},
+	{"E7 nothing is reported when nothing sleeps", silent_when_nothing_sleeps},
+	{"E7 nothing is reported when the mode is off", silent_when_off},
+	{"E7 a stall: the oldest task was left unfinished", stall_of_an_unfinished_task},
+	{"E7 a stall: the oldest task's parallel() runs", stall_of_a_running_parallel},
+	{"E7 a stall: the oldest task's serial() waits", stall_of_a_running_serial},
+	{"E7 a word that is not known is reported", unknown_words_are_reported},
+};
+
+#define main run_cases
+TEST_MAIN(cases)
+#undef main
+
+int main(void)
+{
+	const char *part = getenv("PADATA_TEST_ROLE");
+	if (part)
+		play(part);
+	return run_cases();
+}
