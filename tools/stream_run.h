@@ -2,9 +2,13 @@
 #ifndef STREAM_RUN_H
 #define STREAM_RUN_H
 
-/* The engine of pipe and map: from the reader's jobs to their output in order. */
+/*
+ * The engine of pipe and map: from the reader's jobs to their output in order.
+ * Locks, outermost first: out_mutex, mutex, a job's mutex, the loop's, memory's.
+ */
 
 #include "stream_job.h"
+#include "stream_memory.h"
 #include "stream_util.h"
 
 #include <sched.h>
@@ -14,8 +18,8 @@
 /* What a held job costs beyond its bytes: so that many small ones are bounded too. */
 #define JOB_CHARGE 2048u
 
+struct loop;
 struct template;
-struct trace;
 
 struct run {
 	const struct options *o;
@@ -34,62 +38,65 @@ struct run {
 	struct template *template;
 	char *path; /* of the command, when it is one for all jobs */
 	size_t in_capacity, out_capacity; /* of the children's pipes */
-	bool may_splice, may_flow;
-	const char *unit; /* what map's records are called */
+	bool may_splice;
+	const char *unit; /* what map's records are called; NULL: the input is bytes */
+	int64_t began;
+	struct memory memory;
+	struct loop *loop;
+	atomic_bool ending;
+	atomic_ulong bytes_in, bytes_out, jobs_done;
 
 	pthread_mutex_t mutex;
-	pthread_cond_t changed; /* memory, the ready list, or the end */
-	/* Under mutex, from here on. */
+	pthread_cond_t changed; /* the ready list has room, or all is over */
+	/* Under mutex. */
 	struct job *ready, **ready_end;
 	unsigned int ready_count;
 	struct job *oldest, **newest;
-	unsigned long outstanding;
 	unsigned int running, slots;
+	unsigned long outstanding;
 	bool input_ended, no_more, busy;
+	unsigned long long numbered;
 	unsigned long long stop_at; /* nothing after this job is written */
-	unsigned long long failures, closed_early, jobs_done;
 	int status;
-	size_t held, peak, limit; /* bytes read and not yet written */
-	uint64_t bytes_in, bytes_out;
 
-	atomic_bool ending;
-	pthread_mutex_t out_mutex; /* the writer's */
-	struct loop *loop;
-	struct trace *trace;
+	pthread_mutex_t out_mutex;
+	/* Under out_mutex. */
+	unsigned long long failures, closed_early;
+	bool mid_line;
 	int joblog_fd;
-	int64_t began;
 };
 
-/*
- * Make the engine ready for the options; the reader then sets what it knows of
- * the input (input_fd, header, ...) and hands over jobs.
- */
+/* Make the engine ready; the reader then sets what it knows of the input. */
 void run_open(struct run *run, const struct options *o);
-/* Start the event loop and the workers' instance. */
+/* Start the event loop and the workers. */
 void run_start(struct run *run);
-/* Hand over the next job; false: no more are wanted, and the job has been freed. */
+/* Hand over the next job, all its memory taken; false: no more are wanted. The job is the engine's either way. */
 bool run_add(struct run *run, struct job *job);
-/* No more input: wait for the end of everything, and say with which status to exit. */
+/* No more input: wait for the end of everything, and return the status to exit with. */
 int run_finish(struct run *run);
-/* The input cannot be read any further. What came before still runs. */
+/* The input cannot be read any further; what came before still runs. */
 void run_input_failed(struct run *run);
 bool run_wants_more(struct run *run);
+/* What a block or record may have at most. */
+size_t run_longest(const struct run *run);
+/* What a job needs beside its input. */
+size_t run_job_charge(const struct run *run);
 
-/*
- * Memory. A take waits until the bytes are within the bound, or until nothing
- * that could give any back is outstanding; false: no more input is wanted.
- */
-bool run_take(struct run *run, size_t bytes);
-bool run_try_take(struct run *run, size_t bytes);
-void run_give(struct run *run, size_t bytes);
-
-/* Submit what is ready as far as there are slots. Any thread. */
+/* Submit what is ready as far as there are slots; again: only where that failed before. Any thread. */
 void run_submit(struct run *run);
-/* The child is gone, or never was: free its slot, and complete the task. Any thread. */
+void run_submit_again(struct run *run);
+bool run_is_busy(struct run *run);
+/* The child is gone, or never was: free its slot and complete the task. Any thread. */
 void run_job_over(struct job *job);
 /* Whether the job comes after one that stopped everything. */
 bool run_is_past(struct run *run, const struct job *job);
-/* End all children and the program: for a signal, and for output that cannot be written. */
+/* Nothing after this job. */
+void run_stop_after(struct run *run, unsigned long long number);
+/* May it be written before it has ended? */
+bool run_may_flow(const struct job *job);
+void job_parallel(struct padata_priv *padata);
+
+/* End all children and the program at once, by the signal or with the status. */
 void run_end(struct run *run, int status, int sig) __attribute__((__noreturn__));
 void run_signal_children(struct run *run, int sig);
 

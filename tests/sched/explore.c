@@ -149,6 +149,8 @@ unsigned int sched_choose(unsigned int n)
 
 void sched_explore(bool on)
 {
+	if (quiet && on)
+		memory_synchronise_all();
 	quiet = !on;
 }
 

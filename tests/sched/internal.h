@@ -92,6 +92,7 @@ value_t memory_cas(void *address, unsigned int size, value_t expected, value_t d
 		   enum order failure, void *pc);
 void memory_fence(enum order order);
 void memory_barrier_all(void); /* membarrier(2) */
+void memory_synchronise_all(void); /* as if every thread had met all others */
 void view_join(struct view *into, const struct view *from);
 static inline void tick(void)
 {
@@ -110,6 +111,8 @@ void shadow_init(void);
 struct word *shadow_word(uintptr_t address); /* NULL: not memory that is watched */
 struct word *shadow_peek(uintptr_t address); /* ... or not touched yet */
 void shadow_access(uintptr_t address, size_t size, bool write, void *pc);
+/* While nothing is explored all is taken as ordered; but what was atomic begins anew where it is written. */
+void shadow_write_quietly(uintptr_t address, size_t size);
 /* An atomic access: is it ordered after the plain ones? */
 void shadow_against_atomic(struct word *word, uintptr_t address, unsigned int size, bool write, void *pc);
 /* A plain access: is it ordered after the atomic ones? A write ends their history. */

@@ -242,7 +242,7 @@ static bool replay(const struct sched_scenario *s)
 	tracing = true;
 	clean = run(s);
 	tracing = false;
-	report_trace(400);
+	report_trace(4000);
 	if (clean)
 		printf("nothing was found\n");
 	else

@@ -68,6 +68,19 @@ void view_join(struct view *into, const struct view *from)
 	into->sc = into->sc > from->sc ? into->sc : from->sc;
 }
 
+void memory_synchronise_all(void)
+{
+	struct view all = fibers[0].now;
+
+	for (unsigned int i = 1; i < n_fibers; i++)
+		view_join(&all, &fibers[i].now);
+	for (unsigned int i = 0; i < n_fibers; i++) {
+		fibers[i].now = all;
+		fibers[i].now.hb[i]++;
+		fibers[i].now.coh[i]++;
+	}
+}
+
 static value_t raw_read(const void *address, unsigned int size)
 {
 	value_t value = 0;
@@ -173,7 +186,7 @@ static struct loc *enter(void *address, unsigned int size, bool write, void *pc)
 		return NULL;
 	point();
 	alloc_check((uintptr_t)address, size, write ? "atomic write" : "atomic read", pc);
-	if (n_fibers == 1 || !(word = shadow_word((uintptr_t)address)))
+	if (n_fibers == 1 || (quiet && !shadow_peek((uintptr_t)address)) || !(word = shadow_word((uintptr_t)address)))
 		return NULL;
 	now_step++;
 	shadow_against_atomic(word, (uintptr_t)address, size, write, pc);
@@ -453,12 +466,12 @@ void memory_fence(enum order order)
 void memory_barrier_all(void)
 {
 	memory_fence(SEQ_CST);
-	for (unsigned int i = 0; i < n_fibers; i++)
-		if (fibers[i].wait != FINISHED) {
-			fence(&fibers[i], SEQ_CST);
-			fibers[i].now.hb[i]++;
-			fibers[i].now.coh[i]++;
-		}
+	/* Those that have ended too: the kernel's way out is a barrier. */
+	for (unsigned int i = 0; i < n_fibers; i++) {
+		fence(&fibers[i], SEQ_CST);
+		fibers[i].now.hb[i]++;
+		fibers[i].now.coh[i]++;
+	}
 	fence(&fibers[self], SEQ_CST);
 	tick();
 }

@@ -39,7 +39,10 @@ unsigned int sched_choose(unsigned int n);
 /* The CPUs that the program may run on, as sched_getaffinity() has it; two at the start of each schedule. */
 void sched_allow_cpus(unsigned long cpus);
 
-/* From here on (off) or again (on) nothing is chosen: the thread runs on, reads are fresh. For setting up. */
+/*
+ * Off: nothing is chosen, the thread runs on, reads are fresh, races and accesses are not checked; for setting up
+ * and taking down. On: from here on all is, and every thread knows what was done until now.
+ */
 void sched_explore(bool on);
 
 #endif

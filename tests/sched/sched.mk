@@ -2,19 +2,21 @@
 # make check-sched: explore the library's own sources under a scheduler that chooses every step.
 # make soak SECONDS=n: the same, for so long. See tests/sched/README.md.
 
-SCHED_BUILD := build/sched
+SCHED_BUILD ?= build/sched
+# Another tree of the library's sources: a mutant, or a patched copy.
+SCHED_SRC   ?= src
 SCHED_CC    ?= clang
 SECONDS     ?= 3600
 
 SCHED_CFLAGS := -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -MMD -MP
 # The program under test: instrumented, and with what it asks of libc sent to the scheduler.
 SCHED_TESTED := -std=c11 $(WARN) -O1 -g -fno-pic -fno-pie -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 \
-	-Iinclude -Isrc -D_GNU_SOURCE -MMD -MP
+	-Iinclude -I$(SCHED_SRC) -D_GNU_SOURCE -MMD -MP
 SCHED_REDIRECT := objcopy --redefine-syms=tests/sched/redirect --rename-section .data=pd_data \
 	--rename-section .bss=pd_bss,alloc,load,data,contents
 
 SCHED_OBJ := $(patsubst %,$(SCHED_BUILD)/%.o,alloc explore fibers main memory report shadow sync system tsan)
-SCHED_LIB_OBJ := $(patsubst src/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard src/*.c))
+SCHED_LIB_OBJ := $(patsubst $(SCHED_SRC)/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard $(SCHED_SRC)/*.c))
 SCHED_SCENARIOS := $(patsubst tests/sched/%.c,$(SCHED_BUILD)/%,$(wildcard tests/sched/scenario_*.c))
 SCHED_BUGS := 1 2 3 4 5 6 7 8 9 10
 SCHED_RINGS := $(SCHED_BUILD)/ring_correct $(SCHED_BUGS:%=$(SCHED_BUILD)/ring_bug%)
@@ -23,7 +25,7 @@ $(SCHED_OBJ): $(SCHED_BUILD)/%.o: tests/sched/%.c
 	@mkdir -p $(@D)
 	$(CC) $(SCHED_CFLAGS) -c -o $@ $<
 
-$(SCHED_BUILD)/src/%.o: src/%.c tests/sched/redirect
+$(SCHED_BUILD)/src/%.o: $(SCHED_SRC)/%.c tests/sched/redirect
 	@mkdir -p $(@D)
 	$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
 	$(SCHED_REDIRECT) $@

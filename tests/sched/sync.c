@@ -430,9 +430,9 @@ long sched_syscall(long number, ...)
 			     __builtin_return_address(0));
 	case SYS_membarrier:
 		if (a[0] == MEMBARRIER_CMD_PRIVATE_EXPEDITED || a[0] == MEMBARRIER_CMD_GLOBAL) {
+			memory_barrier_all();
 			if (unlikely(tracing))
 				trace("membarrier", 0, 0, __builtin_return_address(0));
-			memory_barrier_all();
 		}
 		return a[0] == MEMBARRIER_CMD_QUERY ? MEMBARRIER_CMD_PRIVATE_EXPEDITED |
 							      MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED

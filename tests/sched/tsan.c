@@ -24,31 +24,39 @@ void __tsan_func_exit(void)
 {
 }
 
+static inline void plain_access(void *p, size_t size, bool write, void *pc)
+{
+	if (likely(running && !quiet))
+		shadow_access((uintptr_t)p, size, write, pc);
+	else if (running && write)
+		shadow_write_quietly((uintptr_t)p, size);
+}
+
 #define PLAIN(size)                                                     \
 	void __tsan_read##size(void *p);                                \
 	void __tsan_read##size(void *p)                                 \
 	{                                                               \
-		shadow_access((uintptr_t)p, size, false, PC);           \
+		plain_access(p, size, false, PC);                        \
 	}                                                               \
 	void __tsan_write##size(void *p);                               \
 	void __tsan_write##size(void *p)                                \
 	{                                                               \
-		shadow_access((uintptr_t)p, size, true, PC);            \
+		plain_access(p, size, true, PC);                         \
 	}                                                               \
 	void __tsan_unaligned_read##size(void *p);                      \
 	void __tsan_unaligned_read##size(void *p)                       \
 	{                                                               \
-		shadow_access((uintptr_t)p, size, false, PC);           \
+		plain_access(p, size, false, PC);                        \
 	}                                                               \
 	void __tsan_unaligned_write##size(void *p);                     \
 	void __tsan_unaligned_write##size(void *p)                      \
 	{                                                               \
-		shadow_access((uintptr_t)p, size, true, PC);            \
+		plain_access(p, size, true, PC);                         \
 	}                                                               \
 	void __tsan_read_write##size(void *p);                          \
 	void __tsan_read_write##size(void *p)                           \
 	{                                                               \
-		shadow_access((uintptr_t)p, size, true, PC);            \
+		plain_access(p, size, true, PC);                         \
 	}
 
 PLAIN(1)
