@@ -205,7 +205,7 @@ $(foreach p,$(STREAM_PEERS),$(eval $(call stream_peer,$p)))
 $(BENCH_DIR)/openmp: $(BENCH_DIR)/peers/openmp.o $(BENCH_JOB)
 	$(BENCH_LINK)
 $(BENCH_DIR)/tbb: bench/peers/tbb.cpp $(BENCH_JOB)
-	$(CXX) -std=c++17 $(WARN) $(CPPFLAGS_ALL) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $^ -ltbb
+	$(CXX) -std=c++17 $(WARN) $(CPPFLAGS_ALL) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.cpp %.o,$^) -ltbb
 
 bench-programs: $(BENCH_OURS)
 bench: bench-programs
