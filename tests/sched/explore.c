@@ -54,6 +54,7 @@ static bool one_in(unsigned int n)
 
 void explore_begin(void)
 {
+	static const uint32_t clocks[] = {200, 1000, 5000, 50000};
 	static const unsigned int switches[] = {2, 4, 8, 16, 32, 64}, others[] = {0, 2, 4, 8, 16, 32};
 
 	explore.steps = 0;
@@ -64,6 +65,7 @@ void explore_begin(void)
 	switch_one_in = switches[random_below(6)];
 	stale_one_in = others[random_below(6)];
 	event_one_in = one_in(2) ? 0 : 8 << random_below(3);
+	explore.clock_step_ns = explore.strategy == RANDOM || explore.strategy == PCT ? clocks[random_below(4)] : 1000;
 	for (int i = 0; i < PCT_DEPTH - 1; i++)
 		change_points[i] = 1 + random_below(explore.pct_steps ? explore.pct_steps : 1);
 	lowest_priority = 1000;

@@ -23,6 +23,7 @@ struct exploration {
 	unsigned int n_listed;
 	/* Of the schedule that runs, or ran last. */
 	uint32_t steps;
+	uint32_t clock_step_ns; /* how long it takes to look at the clock */
 	unsigned int timed; /* threads that wait with a timeout */
 };
 

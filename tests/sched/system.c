@@ -6,6 +6,7 @@
  * waits and one of them not for ever.
  */
 
+#include "explore.h"
 #include "internal.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MAX_KEYS = 16, ASKING_NS = 500 };
+enum { MAX_KEYS = 16 };
 
 uint64_t now_ns;
 unsigned long allowed_cpus = 3;
@@ -162,7 +163,7 @@ int sched_clock_gettime(clockid_t clock, struct timespec *t)
 {
 	if (!running)
 		return clock_gettime(clock, t);
-	now_ns += ASKING_NS;
+	now_ns += explore.clock_step_ns;
 	*t = (struct timespec){.tv_sec = (time_t)(now_ns / 1000000000), .tv_nsec = (long)(now_ns % 1000000000)};
 	return 0;
 }

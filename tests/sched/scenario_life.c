@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The life of an instance and its masks, against what goes on at the same time. */
+
+#include "world.h"
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+static atomic_int accepted;
+
+static void begin(int n, unsigned long cpus, unsigned int window)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
+}
+
+/* Submit jobs[first] to the end, each until it is accepted, or refused for good. */
+static void *submit_some(void *range)
+{
+	int first = (int)(uintptr_t)range & 15, last = (int)(uintptr_t)range >> 4;
+
+	for (int i = first; i < last; i++) {
+		int result;
+
+		while ((result = job_submit(&jobs[i])) == -EBUSY)
+			sched_yield();
+		if (result == -EINPROGRESS)
+			atomic_fetch_add_explicit(&accepted, 1, memory_order_relaxed);
+		else
+			jobs[i].number = -1;
+	}
+	return NULL;
+}
+
+static void *range(int first, int last)
+{
+	return (void *)(uintptr_t)(first | last << 4);
+}
+
+static void check_accepted(int n)
+{
+	int completed = 0;
+
+	for (int i = 0; i < n; i++) {
+		SCHED_CHECK(jobs[i].serial_calls == (jobs[i].number >= 0));
+		completed += jobs[i].serial_calls;
+	}
+	SCHED_CHECK(completed == atomic_load_explicit(&accepted, memory_order_relaxed));
+}
+
+/* M2, M3: what was accepted before a change runs under the old mask, and none on a CPU that was taken out. */
+static void *take_cpu_1_out(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void mask_change_against_submit(void)
+{
+	pthread_t changer;
+
+	begin(2, 3, 2);
+	jobs[0].cb_cpu = jobs[1].cb_cpu = 0;
+	pthread_create(&changer, NULL, take_cpu_1_out, NULL);
+	submit_some(range(0, 2));
+	pthread_join(changer, NULL);
+	padata_free(w.pinst);
+	check_accepted(2);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* After the change, with tasks of both sides of it. */
+static void submission_after_change(void)
+{
+	begin(2, 3, 2);
+	submit_some(range(0, 1));
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	/* Its callbacks are over, and what they wrote is seen. */
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	w.mask = 1;
+	jobs[1].cb_cpu = 1;
+	SCHED_CHECK(job_submit(&jobs[1]) == -EINVAL);
+	jobs[1].cb_cpu = 0;
+	submit_some(range(1, 2));
+	world_end(&w);
+	check_accepted(2);
+}
+
+static void *finish_first(void *unused)
+{
+	struct job *job;
+
+	(void)unused;
+	while (!(job = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
+		sched_yield();
+	job_finish(job);
+	return NULL;
+}
+
+static void mask_change_against_completion(void)
+{
+	pthread_t foreign;
+
+	begin(2, 3, 2);
+	jobs[0].deferred = true;
+	pthread_create(&foreign, NULL, finish_first, NULL);
+	submit_some(range(0, 1));
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	pthread_join(foreign, NULL);
+	world_end(&w);
+	check_accepted(1);
+}
+
+static void mask_change_against_change(void)
+{
+	pthread_t changer;
+
+	begin(1, 3, 2);
+	pthread_create(&changer, NULL, take_cpu_1_out, NULL);
+	jobs[0].cb_cpu = 0;
+	SCHED_CHECK(padata_add_cpu(w.pinst, 1) == 0);
+	submit_some(range(0, 1));
+	pthread_join(changer, NULL);
+	world_end(&w);
+	check_accepted(1);
+}
+
+/* The worker of the new CPU, and its lane, are made while tasks flow. */
+static void *put_cpu_1_in(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_add_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void cpu_added_against_submit(void)
+{
+	pthread_t changer;
+
+	begin(2, 1, 2);
+	w.mask = 3;
+	pthread_create(&changer, NULL, put_cpu_1_in, NULL);
+	submit_some(range(0, 2));
+	pthread_join(changer, NULL);
+	world_end(&w);
+	check_accepted(2);
+}
+
+/* M5: the process loses a CPU under load, and gets it back. */
+static void cpu_lost_and_found(void)
+{
+	begin(3, 3, 2);
+	w.mask = 0;
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 0;
+	submit_some(range(0, 1));
+	sched_allow_cpus(1);
+	submit_some(range(1, 2));
+	sched_allow_cpus(3);
+	submit_some(range(2, 3));
+	world_end(&w);
+	check_accepted(3);
+}
+
+static void *stop_and_start(void *unused)
+{
+	(void)unused;
+	padata_stop(w.pinst);
+	padata_start(w.pinst);
+	return NULL;
+}
+
+static void stop_and_start_against_submit(void)
+{
+	pthread_t other;
+
+	begin(2, 3, 2);
+	pthread_create(&other, NULL, stop_and_start, NULL);
+	submit_some(range(0, 2));
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_accepted(2);
+}
+
+static void *stop(void *unused)
+{
+	(void)unused;
+	padata_stop(w.pinst);
+	return NULL;
+}
+
+static void stop_against_mask_change(void)
+{
+	pthread_t other;
+
+	begin(1, 3, 2);
+	jobs[0].cb_cpu = 0;
+	pthread_create(&other, NULL, stop, NULL);
+	submit_some(range(0, 1));
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_accepted(1);
+}
+
+/* A thread that waits for room is let go by a stop. */
+static void *wait_for_room(void *unused)
+{
+	int result = padata_wait_room(w.pinst);
+
+	(void)unused;
+	SCHED_CHECK(result == 0 || result == -EINVAL);
+	return NULL;
+}
+
+static void stop_against_wait_room(void)
+{
+	pthread_t other, foreign;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_some(range(0, 1));
+	pthread_create(&other, NULL, wait_for_room, NULL);
+	padata_stop(w.pinst);
+	pthread_join(other, NULL);
+	pthread_create(&foreign, NULL, finish_first, NULL);
+	pthread_join(foreign, NULL);
+	world_end(&w);
+	check_accepted(1);
+}
+
+/* Free right after the last task was handed over: by a worker, and by a thread of nobody's. */
+static void free_against_last_completion(void)
+{
+	begin(1, 1, 2);
+	submit_some(range(0, 1));
+	world_end(&w);
+	check_accepted(1);
+}
+
+static void free_against_foreign_completion(void)
+{
+	pthread_t foreign;
+
+	begin(1, 3, 2);
+	jobs[0].deferred = true;
+	jobs[0].cb_cpu = 1;
+	pthread_create(&foreign, NULL, finish_first, NULL);
+	submit_some(range(0, 1));
+	padata_free(w.pinst);
+	check_accepted(1);
+	pthread_join(foreign, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* Another thread's submission returned before the free began, its task may not have. */
+static atomic_bool submitted;
+
+static void *submit_first(void *unused)
+{
+	(void)unused;
+	submit_some(range(0, 1));
+	atomic_store_explicit(&submitted, true, memory_order_release);
+	return NULL;
+}
+
+static void free_after_submission_elsewhere(void)
+{
+	pthread_t other;
+
+	begin(1, 3, 2);
+	pthread_create(&other, NULL, submit_first, NULL);
+	while (!atomic_load_explicit(&submitted, memory_order_acquire))
+		sched_yield();
+	padata_free(w.pinst);
+	check_accepted(1);
+	pthread_join(other, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* padata_flush() against padata_remove_cpu() and completion. */
+static void *flush(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	return NULL;
+}
+
+static void flush_against_mask_change(void)
+{
+	pthread_t other;
+
+	begin(1, 3, 2);
+	submit_some(range(0, 1));
+	pthread_create(&other, NULL, flush, NULL);
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_accepted(1);
+}
+
+static void two_flushes(void)
+{
+	pthread_t other;
+
+	begin(2, 3, 2);
+	submit_some(range(0, 2));
+	pthread_create(&other, NULL, flush, NULL);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_accepted(2);
+}
+
+/* From the very beginning to the very end, workers included. */
+static void whole_life(void)
+{
+	nr_cpu_ids = CPUS;
+	w = (struct world){.mask = 1};
+	w.wq = create_workqueue("s");
+	w.pinst = instance_on(w.wq, 1, 1);
+	padata_start(w.pinst);
+	job_init(&jobs[0], &w, 0, 0);
+	submit_some(range(0, 1));
+	padata_free(w.pinst);
+	destroy_workqueue(w.wq);
+	check_accepted(1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"mask_change_against_submit", mask_change_against_submit, 1, 0, false},
+		{"submission_after_change", submission_after_change, 1, 0, false},
+		{"mask_change_against_completion", mask_change_against_completion, 1, 0, false},
+		{"mask_change_against_change", mask_change_against_change, 1, 0, false},
+		{"cpu_added_against_submit", cpu_added_against_submit, 1, 0, false},
+		{"cpu_lost_and_found", cpu_lost_and_found, 1, 0, false},
+		{"stop_and_start_against_submit", stop_and_start_against_submit, 1, 0, false},
+		{"stop_against_mask_change", stop_against_mask_change, 1, 0, false},
+		{"stop_against_wait_room", stop_against_wait_room, 1, 0, true},
+		{"free_against_last_completion", free_against_last_completion, 2, 0, false},
+		{"free_against_foreign_completion", free_against_foreign_completion, 1, 0, false},
+		{"free_after_submission_elsewhere", free_after_submission_elsewhere, 1, 0, false},
+		{"flush_against_mask_change", flush_against_mask_change, 1, 0, false},
+		{"two_flushes", two_flushes, 1, 0, false},
+		{"whole_life", whole_life, 1, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The components alone, small enough to be searched deeper: the window, the inbox, the crew, parking, the workqueue. */
+
+#include "sched.h"
+
+#include "futex.h"
+#include "inbox.h"
+#include "window.h"
+
+#include <linux/cpumask.h>
+#include <linux/workqueue.h>
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+/* The window: two claimers, who deliver in order, and one producer, who passes the end of the ring. */
+
+struct item {
+	int input, output;
+};
+
+static struct pd_window window;
+static struct item items[8];
+static int n_items, delivered, delivering;
+static uint64_t first_seq;
+static atomic_uint finished;
+
+static void deliver_from(uint64_t seq)
+{
+	struct item *item;
+
+	SCHED_CHECK(delivering++ == 0);
+	do {
+		while ((item = pd_window_take(&window, seq))) {
+			SCHED_CHECK(item == &items[delivered]);
+			SCHED_CHECK(item->output == item->input + 1);
+			delivered++;
+			seq++;
+			pd_window_allow(&window, seq + 2);
+		}
+		pd_window_taken(&window, seq);
+		delivering--;
+	} while (!pd_window_park(&window, seq) && ++delivering);
+}
+
+static void *claim_and_finish(void *unused)
+{
+	(void)unused;
+	while (atomic_load_explicit(&finished, memory_order_relaxed) < (unsigned int)n_items) {
+		uint64_t seq;
+		unsigned int n = pd_window_claim(&window, 2, 2, &seq);
+
+		if (!n) {
+			sched_yield();
+			continue;
+		}
+		for (; n; n--, seq++) {
+			struct item *item = pd_window_task(&window, seq);
+			enum pd_done done;
+
+			item->output = item->input + 1;
+			done = pd_window_done(&window, seq);
+			SCHED_CHECK(done != PD_TWICE);
+			if (done == PD_TOKEN)
+				deliver_from(seq);
+			atomic_fetch_add_explicit(&finished, 1, memory_order_relaxed);
+		}
+	}
+	return NULL;
+}
+
+static void produce_items(int n)
+{
+	for (int i = 0; i < n; i++) {
+		enum pd_reserve result;
+		uint64_t seq;
+
+		items[i].input = i * 3;
+		while ((result = pd_window_reserve(&window, pd_window_gate(&window), &seq)) == PD_FULL ||
+		       result == PD_AGAIN)
+			sched_yield();
+		SCHED_CHECK(result == PD_RESERVED);
+		SCHED_CHECK(seq == first_seq + (uint64_t)i);
+		pd_window_publish(&window, seq, &items[i]);
+	}
+}
+
+static void window_of_two(int n, uint64_t first, int claimers)
+{
+	pthread_t claimer[2];
+
+	n_items = n;
+	first_seq = first;
+	SCHED_CHECK(pd_window_init(&window, 2, first) == 0);
+	atomic_fetch_and_explicit(&window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_release);
+	for (int i = 0; i < claimers; i++)
+		pthread_create(&claimer[i], NULL, claim_and_finish, NULL);
+	produce_items(n);
+	for (int i = 0; i < claimers; i++)
+		pthread_join(claimer[i], NULL);
+	SCHED_CHECK(delivered == n);
+	pd_window_destroy(&window);
+}
+
+static void window_one_claimer(void)
+{
+	window_of_two(3, 0, 1);
+}
+
+static void window_two_claimers(void)
+{
+	window_of_two(2, 0, 2);
+}
+
+/* Past the end of the ring, twice, from where the sequence has run long. */
+static void window_wraps(void)
+{
+	window_of_two(6, ((uint64_t)1 << 57) - 3, 2);
+}
+
+/* The inbox: pushers and one consumer, who is started by whoever finds it at rest. */
+
+static struct pd_inbox inbox;
+static struct pd_parker parker;
+static struct node {
+	void *next;
+	int value;
+} nodes[4];
+static int taken;
+
+static void *consume(void *argument)
+{
+	int expected = (int)(uintptr_t)argument;
+
+	/* As a worker begins: at rest, and to be woken. */
+	for (;;) {
+		void **node;
+
+		pd_park(&parker);
+		do {
+			for (node = pd_inbox_take(&inbox); node;) {
+				struct node *n = (struct node *)(void *)node;
+
+				node = *node;
+				SCHED_CHECK(n->value == 7);
+				n->value = 0;
+				taken++;
+			}
+		} while (!pd_inbox_rest(&inbox));
+		if (taken == expected)
+			return NULL;
+	}
+}
+
+static void push_node(int i)
+{
+	nodes[i].value = 7;
+	if (pd_inbox_push(&inbox, &nodes[i].next, &nodes[i].next))
+		pd_unpark(&parker);
+}
+
+static void *push_third(void *unused)
+{
+	(void)unused;
+	push_node(2);
+	return NULL;
+}
+
+static void inbox_push_and_take(void)
+{
+	pthread_t consumer, other;
+
+	pd_inbox_init(&inbox);
+	pthread_create(&consumer, NULL, consume, (void *)3);
+	pthread_create(&other, NULL, push_third, NULL);
+	push_node(0);
+	push_node(1);
+	pthread_join(other, NULL);
+	pthread_join(consumer, NULL);
+	SCHED_CHECK(taken == 3);
+}
+
+/* What was written before a poke is seen by the look that it causes. */
+static atomic_int wish;
+
+static void *consume_pokes(void *unused)
+{
+	(void)unused;
+	for (;;) {
+		bool seen = false;
+
+		pd_park(&parker);
+		do {
+			pd_inbox_take(&inbox);
+			seen = seen || atomic_load_explicit(&wish, memory_order_relaxed) == 2;
+		} while (!pd_inbox_rest(&inbox));
+		if (seen)
+			return NULL;
+	}
+}
+
+static void inbox_poke(void)
+{
+	pthread_t consumer;
+
+	pd_inbox_init(&inbox);
+	pthread_create(&consumer, NULL, consume_pokes, NULL);
+	for (int i = 1; i <= 2; i++) {
+		atomic_store_explicit(&wish, i, memory_order_relaxed);
+		if (pd_inbox_poke(&inbox))
+			pd_unpark(&parker);
+	}
+	pthread_join(consumer, NULL);
+}
+
+/* Work items: queued from two threads, flushed, and the queue destroyed behind them. */
+
+static struct workqueue_struct *wq;
+static struct counted {
+	struct work_struct work;
+	int runs;
+} counted[2];
+
+static void count_run(struct work_struct *work)
+{
+	container_of(work, struct counted, work)->runs++;
+}
+
+static void *queue_second(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(queue_work_on(0, wq, &counted[1].work));
+	return NULL;
+}
+
+static void workqueue(void)
+{
+	pthread_t other;
+
+	nr_cpu_ids = 2;
+	wq = create_workqueue("s");
+	for (int i = 0; i < 2; i++)
+		INIT_WORK(&counted[i].work, count_run);
+	pthread_create(&other, NULL, queue_second, NULL);
+	SCHED_CHECK(queue_work_on(0, wq, &counted[0].work));
+	flush_workqueue(wq);
+	SCHED_CHECK(counted[0].runs == 1);
+	pthread_join(other, NULL);
+	destroy_workqueue(wq);
+	SCHED_CHECK(counted[1].runs == 1);
+}
+
+static void workqueue_on_a_new_cpu(void)
+{
+	nr_cpu_ids = 2;
+	wq = create_workqueue("s");
+	INIT_WORK(&counted[0].work, count_run);
+	SCHED_CHECK(queue_work_on(1, wq, &counted[0].work));
+	destroy_workqueue(wq);
+	SCHED_CHECK(counted[0].runs == 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"window_one_claimer", window_one_claimer, 3, 1, false},
+		{"window_two_claimers", window_two_claimers, 2, 0, false},
+		{"window_wraps", window_wraps, 1, 0, false},
+		{"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
+		{"inbox_poke", inbox_poke, 3, 1, false},
+		{"workqueue", workqueue, 2, 0, false},
+		{"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+
+/* The way of a task: submission, parallel(), completion by whoever, delivery in order, room for the next. */
+
+#include "world.h"
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+
+static void begin(int n, unsigned long cpus, unsigned int window)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
+}
+
+static void end(int n, int times)
+{
+	world_end(&w);
+	check_all(&w, jobs, n, times);
+}
+
+/* A task is submitted while the one before it is on its way out. */
+static void submit_against_drain(void)
+{
+	begin(2, 3, 2);
+	submit_all(jobs, 2);
+	end(2, 1);
+}
+
+/* One worker: sleep against wake. */
+static void sleep_against_wake(void)
+{
+	begin(2, 1, 2);
+	submit_all(jobs, 2);
+	end(2, 1);
+}
+
+/* All for one cb_cpu: two lanes finish tasks of which one may have to hand the token over. */
+static void drain_hand_over(void)
+{
+	begin(3, 3, 4);
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 0;
+	submit_all(jobs, 3);
+	end(3, 1);
+}
+
+/* More tasks than slots. */
+static void wrap_around(void)
+{
+	begin(6, 3, 2);
+	submit_all(jobs, 6);
+	end(6, 1);
+}
+
+static void *produce_third(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[2], 1);
+	return NULL;
+}
+
+static void two_producers(void)
+{
+	pthread_t other;
+
+	begin(3, 3, 2);
+	jobs[2].producer = 1;
+	jobs[2].number = 0;
+	pthread_create(&other, NULL, produce_third, NULL);
+	submit_all(jobs, 2);
+	pthread_join(other, NULL);
+	end(3, 1);
+}
+
+/* A thread of nobody's, which finishes what parallel() left, in whatever order it comes. */
+static void *finish_deferred(void *count)
+{
+	for (uintptr_t left = (uintptr_t)count; left;) {
+		for (int i = 0; i < MAX_JOBS; i++) {
+			struct job *job = atomic_exchange_explicit(&w.deferred[i], NULL, memory_order_acquire);
+
+			if (!job)
+				continue;
+			job_finish(job);
+			left--;
+		}
+		sched_yield();
+	}
+	return NULL;
+}
+
+static void asynchronous_completion(void)
+{
+	pthread_t foreign;
+
+	begin(2, 1, 2);
+	jobs[0].deferred = true;
+	pthread_create(&foreign, NULL, finish_deferred, (void *)1);
+	submit_all(jobs, 2);
+	pthread_join(foreign, NULL);
+	end(2, 1);
+}
+
+static void asynchronous_completion_of_both(void)
+{
+	pthread_t foreign;
+
+	begin(2, 3, 2);
+	jobs[0].deferred = jobs[1].deferred = true;
+	pthread_create(&foreign, NULL, finish_deferred, (void *)2);
+	submit_all(jobs, 2);
+	pthread_join(foreign, NULL);
+	end(2, 1);
+}
+
+static void resubmission_from_serial(void)
+{
+	begin(2, 3, 4);
+	jobs[0].again = jobs[1].again = 1;
+	submit_all(jobs, 2);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	end(2, 2);
+}
+
+/* The task is allocated, and freed by its serial(). */
+static void free_it(struct job *job)
+{
+	free(job);
+}
+
+static void tasks_freed_in_serial(void)
+{
+	begin(0, 3, 2);
+	w.on_serial = free_it;
+	for (int i = 0; i < 2; i++) {
+		struct job *job = malloc(sizeof(*job));
+
+		job_init(job, &w, i, i & 1);
+		submit_all(job, 1);
+	}
+	world_end(&w);
+	SCHED_CHECK(w.completed[0] == 1 && w.completed[1] == 1);
+}
+
+/* A window of one: each submission against the completion that makes room for it. */
+static void window_full_against_room(void)
+{
+	begin(3, 1, 1);
+	submit_all(jobs, 3);
+	end(3, 1);
+}
+
+static void wait_room(void)
+{
+	begin(3, 1, 1);
+	for (int i = 0; i < 3; i++)
+		while (job_submit(&jobs[i]) == -EBUSY)
+			SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+	end(3, 1);
+}
+
+static void wait_room_two_workers(void)
+{
+	begin(4, 3, 2);
+	for (int i = 0; i < 4; i++)
+		while (job_submit(&jobs[i]) == -EBUSY)
+			SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+	end(4, 1);
+}
+
+static void flush(void)
+{
+	begin(2, 3, 2);
+	submit_all(jobs, 2);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	/* Without another word: what serial() wrote is here. */
+	check_all(&w, jobs, 2, 1);
+	end(2, 1);
+}
+
+static void two_instances_on_one_queue(void)
+{
+	static struct world other;
+	static struct job job;
+
+	begin(1, 1, 2);
+	sched_explore(false);
+	other = (struct world){.wq = w.wq, .pinst = instance_on(w.wq, 1, 2), .mask = 1};
+	padata_start(other.pinst);
+	job_init(&job, &other, 0, 0);
+	sched_explore(true);
+	submit_all(jobs, 1);
+	submit_all(&job, 1);
+	padata_free(other.pinst);
+	end(1, 1);
+	check_all(&other, &job, 1, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"submit_against_drain", submit_against_drain, 2, 0, false},
+		{"sleep_against_wake", sleep_against_wake, 2, 1, false},
+		{"drain_hand_over", drain_hand_over, 2, 0, false},
+		{"wrap_around", wrap_around, 1, 0, false},
+		{"two_producers", two_producers, 1, 0, false},
+		{"asynchronous_completion", asynchronous_completion, 2, 0, false},
+		{"asynchronous_completion_of_both", asynchronous_completion_of_both, 1, 0, false},
+		{"resubmission_from_serial", resubmission_from_serial, 1, 0, false},
+		{"tasks_freed_in_serial", tasks_freed_in_serial, 2, 0, false},
+		{"window_full_against_room", window_full_against_room, 2, 0, false},
+		{"wait_room", wait_room, 2, 0, true},
+		{"wait_room_two_workers", wait_room_two_workers, 1, 0, true},
+		{"flush", flush, 2, 0, false},
+		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
