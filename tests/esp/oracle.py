@@ -193,6 +193,7 @@ def we_encrypt(way, path, backends, rnd):
         assert text[:-2] == inner + bytes(range(1, pad_len + 1)), "text or padding"
         assert len(text) % way.alg.block == 0 and pad_len < way.alg.block
         assert tos == (inner[1] if following == 4 else (inner[0] << 4 | inner[1] >> 4) & 255), "traffic class"
+        assert way.alg.iv_len != 8 or esp[8:16] == struct.pack("!Q", seq), "the IV is not the number"
         ivs.add(esp[8 : 8 + way.alg.iv_len])
     assert len(ivs) == (COUNT if way.alg.iv_len else 1), "an IV came twice"
 

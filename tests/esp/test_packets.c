@@ -489,6 +489,29 @@ static void ivs(void)
 			CHECK(i < 4 || memcmp(out[0] + 28 + i - 4, "\0\0\0\0", 4) != 0);
 		esp_sadb_free(db);
 	}
+	for (size_t a = 3; a < ALGS; a++) { /* all 64 bits: two epochs must not share IVs */
+		struct esp_sadb *db = sadb_with(a, 4, "flag esn");
+		struct esp_stats st = {0};
+		struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[0], .out_room = 300};
+
+		CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), 0x1122334455667787), 0);
+		seal_one(c, db, &st, &p);
+		CHECK(memcmp(out[0] + 28, "\x11\x22\x33\x44\x55\x66\x77\x88", 8) == 0);
+		esp_sadb_free(db);
+	}
+	for (size_t a = 1; a < 3; a++) {
+		struct esp_sadb *db = sadb_with(a, 4, "flag esn");
+		struct esp_stats st = {0};
+
+		for (int i = 0; i < 2; i++) {
+			struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[i], .out_room = 300};
+
+			CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), (uint64_t)i << 32 | 7), 0);
+			seal_one(c, db, &st, &p);
+		}
+		CHECK(memcmp(out[0] + 28, out[1] + 28, 16) != 0);
+		esp_sadb_free(db);
+	}
 	esp_crypto_free(c);
 }
 
@@ -507,6 +530,10 @@ static void selection(void)
 	seal_one(c, db, &st, &p);
 	CHECK_DROP(&p, ESP_DROP_NO_SA);
 	in[23] = 5;
+	in[9] = 6; /* TCP */
+	seal_one(c, db, &st, &p);
+	CHECK_DROP(&p, ESP_DROP_NO_SA);
+	in[9] = 17;
 	in[7] = 1; /* a later fragment has no ports */
 	seal_one(c, db, &st, &p);
 	CHECK_DROP(&p, ESP_DROP_NO_SA);

@@ -406,6 +406,33 @@ static void lag_changes_nothing(void)
 	esp_sadb_free(db);
 }
 
+/* The early look-up for replays may err while the window moves; then the serial stage opens the packet. */
+static void wrong_hint(void)
+{
+	struct esp_sadb *db = make_stream("", 1);
+	struct esp_stats st = {0};
+	uint8_t out[128];
+	struct esp_pkt p = {.in = store[0], .in_len = store_len[0], .out = out, .out_room = sizeof(out)};
+
+	esp_open_submit(db, &p, 1);
+	CHECK_EQ(p.found, ESP_OK);
+	p.found = ESP_DROP_REPLAY;
+	esp_open_burst(crypto, &p, 1);
+	esp_open_done(crypto, &st, &p, 1);
+	CHECK_DROP(&p, ESP_OK);
+	CHECK_EQ(p.len, 60);
+	CHECK_EQ(st.reopened, 1);
+	/* and a right one spares the crypto */
+	esp_open_submit(db, &p, 1);
+	CHECK_EQ(p.found, ESP_DROP_REPLAY);
+	memset(out, 0, sizeof(out));
+	esp_open_burst(crypto, &p, 1);
+	esp_open_done(crypto, &st, &p, 1);
+	CHECK_DROP(&p, ESP_DROP_REPLAY);
+	CHECK(out[20] == 0 && st.reopened == 1);
+	esp_sadb_free(db);
+}
+
 /* Forged packets, however far ahead their numbers are, cannot move the window or the epoch. */
 static void forged_cannot_lead(void)
 {
@@ -513,6 +540,7 @@ static const struct test_case cases[] = {
 	{"receive: IPv6 outside", outer_ipv6},
 	{"receive: noise does no harm", noise},
 	{"receive: verdicts do not depend on the lag", lag_changes_nothing},
+	{"receive: a wrong hint costs work and no packet", wrong_hint},
 	{"receive: forged packets cannot move the window", forged_cannot_lead},
 	{"receive: stages in threads", threads},
 	{"receive: the context is given back", end},
