@@ -17,6 +17,7 @@ struct work {
 	struct esp_oseq *oseq;
 	struct esp_writer *writer;
 	FILE *file;
+	int error; /* errno of the first write that failed */
 };
 
 static void idle(void *arg)
@@ -34,17 +35,21 @@ static void reserve(void *arg, unsigned int packets)
 
 static void write_frame(void *arg, const struct esp_frame *frame)
 {
-	esp_writer_put(((struct work *)arg)->writer, frame);
+	struct work *w = arg;
+
+	errno = 0;
+	esp_writer_put(w->writer, frame);
+	if (ferror(w->file) && !w->error)
+		w->error = errno ? errno : EIO;
 }
 
 static int written(void *arg)
 {
 	struct work *w = arg;
 
-	errno = 0;
-	if (esp_output_streams())
-		fflush(w->file);
-	return ferror(w->file) ? errno ? errno : EIO : 0;
+	if (esp_output_streams() && fflush(w->file) && !w->error)
+		w->error = errno;
+	return w->error;
 }
 
 static double now(void)

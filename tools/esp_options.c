@@ -42,10 +42,9 @@ static void pick_cpus(struct esp_options *o, const char *list, uint64_t count)
 		esp_memory(NULL);
 	padata_cpulist_print(have, sizeof(have), cpu_active_mask);
 	if (list) {
-		if (cpulist_parse(list, o->cpus) || cpumask_empty(o->cpus))
-			esp_fail(ESP_EXIT_USAGE, "--cpus %s: not a list of CPUs like 0-3,8", list);
-		if (!cpumask_subset(o->cpus, cpu_active_mask))
-			esp_fail(ESP_EXIT_USAGE, "--cpus %s: this process may use the CPUs %s only", list, have);
+		if (cpulist_parse(list, o->cpus) || cpumask_empty(o->cpus) || !cpumask_subset(o->cpus, cpu_active_mask))
+			esp_fail(ESP_EXIT_USAGE, "--cpus %s: not a list, like 0-3,8, of the CPUs that this process may use, which are %s",
+				 list, have);
 		return;
 	}
 	for_each_cpu(cpu, cpu_active_mask) {
@@ -64,10 +63,11 @@ void esp_options_read(struct esp_options *o, int argc, char **argv, const char *
 	*o = (struct esp_options){ .backend = ESP_BACKEND_AUTO, .seconds = 2, .rounds = 3 };
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":j:", longs, &which)) != -1) {
-		if (c == '?' || (c >= CPUS && !strstr(accepts, longs[which].name)))
-			esp_fail(ESP_EXIT_USAGE, "%s has no option %s; --help lists them", argv[0],
-				 argv[optind - 1]);
+		if (c >= CPUS && !strstr(accepts, longs[which].name))
+			esp_fail(ESP_EXIT_USAGE, "%s has no option --%s; --help explains", argv[0], longs[which].name);
 		switch (c) {
+		case '?':
+			esp_fail(ESP_EXIT_USAGE, "%s has no option %s; --help explains", argv[0], argv[optind - 1]);
 		case ':':
 			esp_fail(ESP_EXIT_USAGE, "%s: a value is missing behind %s", argv[0], argv[optind - 1]);
 		case 'j':

@@ -32,6 +32,7 @@ struct esp_oseq {
 	int lock;	/* the SA file: FILE.oseq itself is replaced at each write */
 	struct entry *entries;
 	size_t count;
+	bool repeats;	/* numbers that were used may be used again */
 	uint64_t left;	/* of the range */
 	uint64_t range; /* the next one's size */
 };
@@ -136,9 +137,7 @@ static void set_start(struct esp_oseq *o, struct esp_sa *sa, const uint64_t *ove
 	start = e->last > sa->tx.oseq ? e->last : sa->tx.oseq;
 	if (override) {
 		if (*override < start)
-			esp_say("warning: --oseq %" PRIu64 " is below %" PRIu64 ", so nonces of SPI 0x%08" PRIx32
-				" may repeat, which breaks the cipher",
-				*override, start, sa->spi);
+			o->repeats = true;
 		start = *override;
 	}
 	if (esp_sa_set_oseq(sa, start))
@@ -173,6 +172,9 @@ struct esp_oseq *esp_oseq_open(const char *sa_file, struct esp_sadb *db, const u
 	read_file(o);
 	for (size_t i = 0; i < esp_sadb_count(db); i++)
 		set_start(o, esp_sadb_at(db, i), override);
+	if (o->repeats)
+		esp_say("warning: --oseq %" PRIu64 " is below what %s says was used: nonces may repeat, which breaks the cipher",
+			*override, o->path);
 	return o;
 }
 
