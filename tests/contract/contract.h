@@ -378,6 +378,7 @@ static inline uint64_t random_seed(void)
 	uint64_t seed = given ? strtoull(given, NULL, 0) : (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
 	seed = seed ? seed : 1;
 	printf("# PADATA_SEED=%llu\n", (unsigned long long)seed);
+	fflush(stdout); /* to be seen after a hang too */
 	return seed;
 }
 
