@@ -77,7 +77,6 @@ void esp_output_guard(void)
 	if (pthread_create(&thread, &attr, wait_for_signal, &set))
 		esp_fail(ESP_EXIT_SYSTEM, "cannot start a thread: %s", strerror(errno));
 	pthread_attr_destroy(&attr);
-	atexit(esp_output_discard);
 }
 
 static int open_temporary(void)

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "esp_output.h"
 #include "esp_progress.h"
 #include "esp_tool.h"
 
@@ -73,7 +75,9 @@ void esp_fail(enum esp_exit status, const char *format, ...)
 	va_start(args, format);
 	say(format, args);
 	va_end(args);
-	exit(status);
+	esp_output_discard();
+	fflush(stdout);
+	_exit(status); /* workers may be running: nothing is taken down under them */
 }
 
 void *esp_memory(void *p)
