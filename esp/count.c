@@ -4,13 +4,13 @@
 
 static const char *const names[] = {
 #define X(e, name, text) name,
-	ESP_DROPS(X)
+    ESP_DROPS(X)
 #undef X
 };
 
 static const char *const texts[] = {
 #define X(e, name, text) text,
-	ESP_DROPS(X)
+    ESP_DROPS(X)
 #undef X
 };
 

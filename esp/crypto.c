@@ -29,9 +29,9 @@ int esp_backend_available(enum esp_backend which, const char **why)
 int esp_backend_parse(const char *name, enum esp_backend *which)
 {
 	static const char *const names[] = {
-		[ESP_BACKEND_AUTO] = "auto",
-		[ESP_BACKEND_OPENSSL] = "openssl",
-		[ESP_BACKEND_IPSEC_MB] = "ipsec-mb",
+	    [ESP_BACKEND_AUTO] = "auto",
+	    [ESP_BACKEND_OPENSSL] = "openssl",
+	    [ESP_BACKEND_IPSEC_MB] = "ipsec-mb",
 	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++) {

@@ -4,8 +4,8 @@
  *
  * AES-GCM goes through the direct functions: one packet fills the vector units by itself. CBC with
  * HMAC cannot, so its jobs are submitted for the whole burst, the manager works on many packets side by
- * side, and what is left is flushed once, at the end of the burst. Each context has a manager of its own: managers
- * keep jobs and are not for two threads.
+ * side, and what is left is flushed once, at the end of the burst. Each context has a manager of its own:
+ * managers keep jobs and are not for two threads.
  *
  * With ESN, HMAC covers 32 bits that are not on the wire, and the manager hashes contiguous bytes only:
  * sealing, the bits stand where the ICV will be until the hash is done; opening, which may not touch the
@@ -366,8 +366,8 @@ struct esp_crypto *esp_mb_alloc(void)
 {
 	static const struct esp_crypto_ops ops = {context_free, seal_burst, open_burst, ivs, forget};
 	static const char *const arches[IMB_ARCH_NUM] = {
-		[IMB_ARCH_NOAESNI] = "none", [IMB_ARCH_SSE] = "SSE",	   [IMB_ARCH_AVX] = "AVX",
-		[IMB_ARCH_AVX2] = "AVX2",    [IMB_ARCH_AVX512] = "AVX512",
+	    [IMB_ARCH_NOAESNI] = "none", [IMB_ARCH_SSE] = "SSE",       [IMB_ARCH_AVX] = "AVX",
+	    [IMB_ARCH_AVX2] = "AVX2",	 [IMB_ARCH_AVX512] = "AVX512",
 	};
 	IMB_ARCH arch = IMB_ARCH_NONE;
 	struct context *c;

@@ -2,8 +2,8 @@
 /*
  * The OpenSSL backend: always there.
  *
- * Contexts are made once per SA and thread and keep the key schedule; a packet sets the IV only. HMAC goes through
- * SHA-256's own functions and a copy of the state after the key block: OpenSSL 3 marks them as
+ * Contexts are made once per SA and thread and keep the key schedule; a packet sets the IV only. HMAC goes
+ * through SHA-256's own functions and a copy of the state after the key block: OpenSSL 3 marks them as
  * deprecated, but its EVP_MAC costs more than hashing a small packet does.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED

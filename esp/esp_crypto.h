@@ -60,8 +60,8 @@ void esp_crypto_open(struct esp_crypto *c, struct esp_op *ops, size_t n);
 /*
  * Writes the IV of each operation at out + 8.
  * GCM and ChaCha20-Poly1305: the sequence number, 64 bits, which never repeats under one key. CBC: the
- * AES encryption of the sequence number under a key derived from the SA's (HMAC-SHA256 under the cipher key of a
- * fixed label), which nobody without the key can predict, needs no random source, and is the same
+ * AES encryption of the sequence number under a key derived from the SA's (HMAC-SHA256 under the cipher key
+ * of a fixed label), which nobody without the key can predict, needs no random source, and is the same
  * whichever thread does it. No IV for NULL. Sets result as above.
  */
 void esp_crypto_ivs(struct esp_crypto *c, struct esp_op *ops, size_t n);

@@ -53,12 +53,12 @@ struct esp_pkt {
 	uint64_t seq;
 
 	/* Between the stages. */
-	uint32_t off;	   /* open: where ESP begins in in; seal: bytes of outer headers */
-	uint32_t esp_len;  /* from SPI to ICV */
-	uint32_t text_len; /* seal: inner packet with its trailer */
-	uint32_t inner_len; /* seal: the inner packet's own length */
-	uint8_t next;	   /* seal: next header, 4 or 41 */
-	bool soft;	   /* this packet crossed a soft limit */
+	uint32_t off;	     /* open: where ESP begins in in; seal: bytes of outer headers */
+	uint32_t esp_len;    /* from SPI to ICV */
+	uint32_t text_len;   /* seal: inner packet with its trailer */
+	uint32_t inner_len;  /* seal: the inner packet's own length */
+	uint8_t next;	     /* seal: next header, 4 or 41 */
+	bool soft;	     /* this packet crossed a soft limit */
 	enum esp_drop found; /* open: what the parallel stage found, for the serial stage to judge */
 };
 

@@ -32,9 +32,9 @@ struct esp_replay {
 
 /*
  * A window of `window` packets whose highest number is `top`; what is at or below `top` counts as not
- * received (the history is unknown), except 0. 0 switches the check off; 1 to 63 become 64, and other values are
- * rounded up to a multiple of 64. 0, -EINVAL above ESP_REPLAY_MAX, -ENOMEM. Freed by
- * esp_replay_destroy, which may be called on a zeroed struct.
+ * received (the history is unknown), except 0. 0 switches the check off; 1 to 63 become 64, and other values
+ * are rounded up to a multiple of 64. 0, -EINVAL above ESP_REPLAY_MAX, -ENOMEM. Freed by esp_replay_destroy,
+ * which may be called on a zeroed struct.
  */
 int esp_replay_init(struct esp_replay *r, uint32_t window, uint64_t top);
 void esp_replay_destroy(struct esp_replay *r);
@@ -48,7 +48,8 @@ enum esp_drop esp_replay_check(const struct esp_replay *r, uint64_t seq);
  */
 bool esp_replay_peek(const struct esp_replay *r, uint64_t seq);
 
-/* The same verdict as esp_replay_check, and after ESP_OK the number is marked as received. Only for a verified packet. */
+/* The same verdict as esp_replay_check, and after ESP_OK the number is marked as received. Only for a
+ * verified packet. */
 enum esp_drop esp_replay_advance(struct esp_replay *r, uint64_t seq);
 
 static inline uint64_t esp_replay_top(const struct esp_replay *r)

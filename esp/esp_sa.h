@@ -81,10 +81,10 @@ struct esp_sa {
 	uint8_t salt[4];
 	uint8_t auth_key[64]; /* HMAC */
 	uint8_t auth_key_len;
-	uint8_t iv_len;	 /* on the wire: 0, 8 or 16 */
-	uint8_t pad_to;	 /* the encrypted part is a multiple of this: 4 or 16 */
-	bool encap;	 /* ESP in UDP */
-	bool has_sel;	 /* false: the selector is everything */
+	uint8_t iv_len;	       /* on the wire: 0, 8 or 16 */
+	uint8_t pad_to;	       /* the encrypted part is a multiple of this: 4 or 16 */
+	bool encap;	       /* ESP in UDP */
+	bool has_sel;	       /* false: the selector is everything */
 	uint16_t sport, dport; /* of the encapsulation, host order */
 
 	struct esp_selector sel;
@@ -93,7 +93,8 @@ struct esp_sa {
 	uint32_t line;		/* where it begins in its file, for messages */
 
 	/* From a pasted `anti-replay context:` and `lifetime current:`; 0 without one. Encryption goes on
-	 * behind them; decryption takes only the epoch of ESN, since its packets may be older than the print. */
+	 * behind them; decryption takes only the epoch of ESN, since its packets may be older than the print.
+	 */
 	uint64_t ctx_seq, ctx_oseq, ctx_bytes, ctx_packets;
 
 	struct {

@@ -70,7 +70,8 @@ void ip_set_class(uint8_t *p, uint8_t value);
 
 /*
  * Follows IPv6 extension headers: *proto and *off are the first header that is none, or a fragment header
- * (*fragment then holds its offset-and-flags field and *off is behind it). What cannot be followed is payload.
+ * (*fragment then holds its offset-and-flags field and *off is behind it). What cannot be followed is
+ * payload.
  */
 void ip6_walk(const uint8_t *p, uint32_t total, uint8_t *proto, uint32_t *off, bool *is_fragment,
 	      uint16_t *fragment);

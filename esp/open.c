@@ -201,7 +201,8 @@ static enum esp_drop judge(struct esp_pkt *p, int result)
 
 static struct esp_op op_of(const struct esp_pkt *p)
 {
-	return (struct esp_op){.sa = p->sa, .seq = p->seq, .in = p->in + p->off, .out = p->out, .len = p->esp_len};
+	return (struct esp_op){
+	    .sa = p->sa, .seq = p->seq, .in = p->in + p->off, .out = p->out, .len = p->esp_len};
 }
 
 void esp_open_burst(struct esp_crypto *c, struct esp_pkt *pkts, size_t n)

@@ -38,8 +38,8 @@ int esp_replay_init(struct esp_replay *r, uint32_t window, uint64_t top)
 	atomic_init(&r->top, top);
 	if (window == 0)
 		return 0;
-	r->window = window < ESP_REPLAY_MIN ? ESP_REPLAY_MIN
-					    : (window + WORD_BITS - 1) / WORD_BITS * WORD_BITS;
+	r->window =
+	    window < ESP_REPLAY_MIN ? ESP_REPLAY_MIN : (window + WORD_BITS - 1) / WORD_BITS * WORD_BITS;
 	while (words < r->window / WORD_BITS + 1)
 		words *= 2;
 	r->bits = malloc(words * sizeof(*r->bits));

@@ -38,9 +38,11 @@ int esp_parse_aead(struct parse *p)
 	p->has_aead = true;
 	err = lex_key(x, key, sizeof(key), &len);
 	if (!err && gcm && len != 20 && len != 36)
-		err = lex_fail_at(x, line, "rfc4106(gcm(aes))", "the key must have 16 or 32 bytes, and 4 of salt behind it");
+		err = lex_fail_at(x, line, "rfc4106(gcm(aes))",
+				  "the key must have 16 or 32 bytes, and 4 of salt behind it");
 	if (!err && !gcm && len != 36)
-		err = lex_fail_at(x, line, "rfc7539esp(chacha20,poly1305)", "the key must have 32 bytes, and 4 of salt behind it");
+		err = lex_fail_at(x, line, "rfc7539esp(chacha20,poly1305)",
+				  "the key must have 32 bytes, and 4 of salt behind it");
 	if (!err) {
 		sa->alg = gcm ? ESP_ALG_AES_GCM : ESP_ALG_CHACHA20_POLY1305;
 		sa->key_len = (uint8_t)(len - 4);

@@ -42,7 +42,8 @@ int esp_sadb_load(const char *path, struct esp_sadb **db, char err[ESP_ERROR_LEN
 	else if (S_ISDIR(st.st_mode))
 		code = -EISDIR;
 	else if (st.st_mode & 077) {
-		snprintf(err, ESP_ERROR_LEN, "%.80s: it holds keys, and others may read it; run: chmod 600 %.80s", path, path);
+		snprintf(err, ESP_ERROR_LEN,
+			 "%.80s: it holds keys, and others may read it; run: chmod 600 %.80s", path, path);
 		code = -EACCES;
 	} else if (st.st_size > (off_t)FILE_MAX)
 		code = -EFBIG;

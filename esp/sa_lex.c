@@ -79,7 +79,8 @@ bool lex_next(struct lex *x)
 		while (x->p < x->end && *x->p != quote && *x->p != '\n')
 			x->p++;
 		if (x->p == x->end || *x->p != quote) {
-			lex_fail_at(x, x->line, quote == '"' ? "\"" : "'", "the quote is not closed on its line");
+			lex_fail_at(x, x->line, quote == '"' ? "\"" : "'",
+				    "the quote is not closed on its line");
 			x->p = x->end;
 			return false;
 		}
@@ -114,7 +115,9 @@ int lex_want(struct lex *x, const char *word, const char *what)
 
 static int digit(char c, unsigned base)
 {
-	int d = c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : 99;
+	int d = c >= '0' && c <= '9'			 ? c - '0'
+		: (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							 : 99;
 
 	return d < (int)base ? d : -1;
 }
@@ -220,7 +223,8 @@ int lex_key(struct lex *x, uint8_t *key, size_t room, size_t *len)
 		return 0;
 	}
 	if (n >= 3 && memcmp(p, "<<K", 3) == 0)
-		return lex_fail_at(x, x->w.line, "<<Keys hidden>>", "the keys were left out; print them as root, without 'nokeys'");
+		return lex_fail_at(x, x->w.line, "<<Keys hidden>>",
+				   "the keys were left out; print them as root, without 'nokeys'");
 	if (n < 2 || p[0] != '0' || (p[1] | 0x20) != 'x')
 		return lex_fail_at(x, x->w.line, "key", "a key is 0x and hexadecimal digits");
 	if (n % 2 != 0)

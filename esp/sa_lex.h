@@ -39,8 +39,8 @@ int lex_fail(struct lex *x, const char *what);
 int lex_fail_at(struct lex *x, uint32_t line, const char *word, const char *what);
 
 /*
- * Numbers, decimal or 0x; what follows in parentheses is dropped, as in `0x10(16)` and `5(sec)`. INF alone or in
- * parentheses is UINT64_MAX. Each takes the word. 0 or -EINVAL.
+ * Numbers, decimal or 0x; what follows in parentheses is dropped, as in `0x10(16)` and `5(sec)`. INF alone or
+ * in parentheses is UINT64_MAX. Each takes the word. 0 or -EINVAL.
  */
 int lex_number(struct lex *x, uint64_t max, uint64_t *v);
 int lex_addr(struct lex *x, struct esp_addr *a);

@@ -34,7 +34,8 @@ static int p_spi(struct parse *p)
 	p->has_spi = true;
 	if (small_number(&p->x, UINT32_MAX, &p->sa->spi) != 0)
 		return -EINVAL;
-	return p->sa->spi ? 0 : lex_fail_at(&p->x, p->sa->line, "spi", "0 is reserved; give the SA another SPI");
+	return p->sa->spi ? 0
+			  : lex_fail_at(&p->x, p->sa->line, "spi", "0 is reserved; give the SA another SPI");
 }
 
 static int p_reqid(struct parse *p)
@@ -65,11 +66,15 @@ static const struct {
 	const char *name;
 	uint32_t flag; /* 0: without a meaning here */
 } flags[] = {
-	{"esn", ESP_SA_ESN},	     {"noecn", ESP_SA_NO_ECN},
-	{"af-unspec", ESP_SA_AF_UNSPEC}, {"decap-dscp", ESP_SA_DECAP_DSCP},
-	{"nopmtudisc", ESP_SA_NO_PMTU_DISC}, {"dont-encap-dscp", ESP_SA_NO_ENCAP_DSCP},
-	{"align4", 0},		     {"wildrecv", 0},
-	{"icmp", 0},
+    {"esn", ESP_SA_ESN},
+    {"noecn", ESP_SA_NO_ECN},
+    {"af-unspec", ESP_SA_AF_UNSPEC},
+    {"decap-dscp", ESP_SA_DECAP_DSCP},
+    {"nopmtudisc", ESP_SA_NO_PMTU_DISC},
+    {"dont-encap-dscp", ESP_SA_NO_ENCAP_DSCP},
+    {"align4", 0},
+    {"wildrecv", 0},
+    {"icmp", 0},
 };
 
 static int p_flag(struct parse *p)
@@ -95,8 +100,9 @@ static int p_flag(struct parse *p)
 			break;
 		}
 	}
-	return any ? 0 : lex_fail(x, "not a flag; known are esn, noecn, decap-dscp, nopmtudisc, af-unspec, "
-				     "dont-encap-dscp, align4, wildrecv, icmp");
+	return any ? 0
+		   : lex_fail(x, "not a flag; known are esn, noecn, decap-dscp, nopmtudisc, af-unspec, "
+				 "dont-encap-dscp, align4, wildrecv, icmp");
 }
 
 static int p_encap(struct parse *p)
@@ -126,9 +132,10 @@ static int protocol(struct lex *x, uint8_t *v)
 	static const struct {
 		const char *name;
 		uint8_t number;
-	} names[] = {{"tcp", 6},   {"udp", 17},	  {"icmp", 1},	 {"ipv6-icmp", 58}, {"icmpv6", 58}, {"sctp", 132},
-		     {"dccp", 33}, {"gre", 47},	  {"esp", 50},	 {"ah", 51},	    {"ipip", 4},    {"ipv6", 41},
-		     {"any", 0},   {"ospf", 89},  {"ospfigp", 89}, {"igmp", 2},	    {"udplite", 136}};
+	} names[] = {{"tcp", 6},    {"udp", 17},     {"icmp", 1}, {"ipv6-icmp", 58}, {"icmpv6", 58},
+		     {"sctp", 132}, {"dccp", 33},    {"gre", 47}, {"esp", 50},	     {"ah", 51},
+		     {"ipip", 4},   {"ipv6", 41},    {"any", 0},  {"ospf", 89},	     {"ospfigp", 89},
+		     {"igmp", 2},   {"udplite", 136}};
 	uint32_t n;
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -192,94 +199,6 @@ static int p_sel(struct parse *p)
 	return err;
 }
 
-/* limit byte-hard N, as ip xfrm state add takes it; the word limit is gone already. */
-static int limit_word(struct lex *x, struct esp_limits *l)
-{
-	const struct {
-		const char *name;
-		uint64_t *v;
-	} words[] = {
-		{"byte-soft", &l->soft_bytes},	 {"byte-hard", &l->hard_bytes},
-		{"packet-soft", &l->soft_packets}, {"packet-hard", &l->hard_packets},
-		{"time-soft", &l->soft_seconds}, {"time-hard", &l->hard_seconds},
-		{"time-use-soft", &l->soft_use_seconds}, {"time-use-hard", &l->hard_use_seconds},
-	};
-
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
-		if (lex_take(x, words[i].name))
-			return lex_number(x, UINT64_MAX, words[i].v);
-	return lex_fail(x, "known are {time,time-use,byte,packet}-{soft,hard}");
-}
-
-static int p_limit(struct parse *p)
-{
-	return limit_word(&p->x, &p->sa->limits);
-}
-
-/* limit: soft (INF)(bytes), hard (INF)(bytes) */
-static int p_limit_line(struct parse *p)
-{
-	static const char *const needs = "a line 'limit: soft N(bytes), hard N(bytes)' is needed here";
-	struct lex *x = &p->x;
-	uint64_t soft, hard;
-	const char *end;
-	bool packets;
-
-	if (lex_want(x, "soft", needs) != 0 || lex_number(x, UINT64_MAX, &soft) != 0 ||
-	    lex_want(x, "hard", needs) != 0)
-		return -EINVAL;
-	end = x->w.p + x->w.len;
-	packets = x->w.len > 9 && memcmp(end - 9, "(packets)", 9) == 0;
-	if (!packets && !(x->w.len > 7 && memcmp(end - 7, "(bytes)", 7) == 0))
-		return lex_fail(x, needs);
-	if (lex_number(x, UINT64_MAX, &hard) != 0)
-		return -EINVAL;
-	*(packets ? &p->sa->limits.soft_packets : &p->sa->limits.soft_bytes) = soft;
-	*(packets ? &p->sa->limits.hard_packets : &p->sa->limits.hard_bytes) = hard;
-	return 0;
-}
-
-/* expire add: soft 0(sec), hard 0(sec) */
-static int p_expire(struct parse *p)
-{
-	struct lex *x = &p->x;
-	struct esp_limits *l = &p->sa->limits;
-	bool use = lex_is(x, "use:");
-
-	if (!use && !lex_is(x, "add:"))
-		return lex_fail(x, "expire is followed by add: or use:");
-	lex_next(x);
-	if (lex_want(x, "soft", "expire needs soft N(sec)") != 0 ||
-	    lex_number(x, UINT64_MAX, use ? &l->soft_use_seconds : &l->soft_seconds) != 0 ||
-	    lex_want(x, "hard", "expire needs hard N(sec)") != 0)
-		return -EINVAL;
-	return lex_number(x, UINT64_MAX, use ? &l->hard_use_seconds : &l->hard_seconds);
-}
-
-/* A date and a time, or - */
-static void skip_date(struct lex *x)
-{
-	if (!lex_take(x, "-") && lex_next(x))
-		lex_next(x);
-}
-
-static int p_lifetime(struct parse *p)
-{
-	struct lex *x = &p->x;
-
-	if (lex_take(x, "config:"))
-		return 0; /* its lines stand for themselves */
-	if (lex_want(x, "current:", "lifetime is followed by config: or current:") != 0 ||
-	    lex_number(x, UINT64_MAX - 1, &p->sa->ctx_bytes) != 0 ||
-	    lex_number(x, UINT64_MAX - 1, &p->sa->ctx_packets) != 0)
-		return -EINVAL;
-	if (lex_take(x, "add"))
-		skip_date(x);
-	if (lex_take(x, "use"))
-		skip_date(x);
-	return 0;
-}
-
 static int p_replay_context(struct parse *p)
 {
 	struct lex *x = &p->x;
@@ -319,7 +238,8 @@ static int p_stats(struct parse *p)
 	uint64_t n;
 	int err = 0;
 
-	while (!err && (lex_is(&p->x, "replay-window") || lex_is(&p->x, "replay") || lex_is(&p->x, "failed"))) {
+	while (!err &&
+	       (lex_is(&p->x, "replay-window") || lex_is(&p->x, "replay") || lex_is(&p->x, "failed"))) {
 		lex_next(&p->x);
 		err = lex_number(&p->x, UINT64_MAX, &n);
 	}
@@ -348,25 +268,47 @@ static int p_skip2(struct parse *p)
 
 static int p_offload(struct parse *p)
 {
-	return lex_fail_at(&p->x, p->x.w.line, "crypto offload", "remove the offload parameters; they belong to a network card");
+	return lex_fail_at(&p->x, p->x.w.line, "crypto offload",
+			   "remove the offload parameters; they belong to a network card");
 }
 
 static const struct {
 	const char *name;
 	int (*take)(struct parse *p);
 } words[] = {
-	{"proto", p_proto},	{"spi", p_spi},		  {"reqid", p_reqid},
-	{"mode", p_mode},	{"replay-window", p_window}, {"flag", p_flag},
-	{"extra_flag", p_flag}, {"extra-flag", p_flag},	  {"aead", esp_parse_aead},
-	{"enc", esp_parse_enc},		{"auth-trunc", esp_parse_auth},	  {"auth", esp_parse_auth_short},
-	{"encap", p_encap},	{"sel", p_sel},		  {"limit", p_limit},
-	{"limit:", p_limit_line}, {"expire", p_expire},	  {"lifetime", p_lifetime},
-	{"anti-replay", p_replay_context}, {"stats:", p_stats}, {"crypto", p_offload},
-	/* printed, and without a meaning here */
-	{"seq", p_skip1},	{"mark", p_skip1},	  {"output-mark", p_skip1},
-	{"if_id", p_skip1},	{"tfcpad", p_skip1},	  {"coa", p_skip1},
-	{"dir", p_skip1},	{"mtimer_thresh", p_skip1}, {"security", p_skip2},
-	{"lastused", p_skip2},	{"pcpu-num", p_skip1},
+    {"proto", p_proto},
+    {"spi", p_spi},
+    {"reqid", p_reqid},
+    {"mode", p_mode},
+    {"replay-window", p_window},
+    {"flag", p_flag},
+    {"extra_flag", p_flag},
+    {"extra-flag", p_flag},
+    {"aead", esp_parse_aead},
+    {"enc", esp_parse_enc},
+    {"auth-trunc", esp_parse_auth},
+    {"auth", esp_parse_auth_short},
+    {"encap", p_encap},
+    {"sel", p_sel},
+    {"limit", esp_parse_limit},
+    {"limit:", esp_parse_limit_line},
+    {"expire", esp_parse_expire},
+    {"lifetime", esp_parse_lifetime},
+    {"anti-replay", p_replay_context},
+    {"stats:", p_stats},
+    {"crypto", p_offload},
+    /* printed, and without a meaning here */
+    {"seq", p_skip1},
+    {"mark", p_skip1},
+    {"output-mark", p_skip1},
+    {"if_id", p_skip1},
+    {"tfcpad", p_skip1},
+    {"coa", p_skip1},
+    {"dir", p_skip1},
+    {"mtimer_thresh", p_skip1},
+    {"security", p_skip2},
+    {"lastused", p_skip2},
+    {"pcpu-num", p_skip1},
 };
 
 static int finish(struct parse *p, struct esp_sadb *db)
@@ -480,13 +422,15 @@ int esp_sadb_parse(const char *name, const char *text, size_t len, struct esp_sa
 	if (code && p.x.code)
 		code = p.x.code;
 	if (!code && db->count == 0) {
-		snprintf(err, ESP_ERROR_LEN, "%.80s: no SA in it; one begins with 'src ADDRESS dst ADDRESS'", name);
+		snprintf(err, ESP_ERROR_LEN, "%.80s: no SA in it; one begins with 'src ADDRESS dst ADDRESS'",
+			 name);
 		code = -EINVAL;
 	}
 	if (!code)
 		code = esp_sadb_index(db, &twin);
 	if (code == -EEXIST)
-		code = lex_fail_at(&p.x, twin->line, "spi", "another SA above has this SPI and destination; remove one");
+		code = lex_fail_at(&p.x, twin->line, "spi",
+				   "another SA above has this SPI and destination; remove one");
 	else if (code && !err[0])
 		snprintf(err, ESP_ERROR_LEN, "%.80s: %s", name, strerror(-code));
 	if (p.sa) {

@@ -18,5 +18,9 @@ int esp_parse_aead(struct parse *p);
 int esp_parse_enc(struct parse *p);
 int esp_parse_auth(struct parse *p);
 int esp_parse_auth_short(struct parse *p);
+int esp_parse_limit(struct parse *p);
+int esp_parse_limit_line(struct parse *p);
+int esp_parse_expire(struct parse *p);
+int esp_parse_lifetime(struct parse *p);
 
 #endif

@@ -69,11 +69,11 @@ int esp_sa_write(FILE *to, const struct esp_sa *sa)
 		uint32_t flag;
 		const char *name;
 	} flags[] = {
-		{ESP_SA_ESN, "esn"},
-		{ESP_SA_NO_ECN, "noecn"},
-		{ESP_SA_DECAP_DSCP, "decap-dscp"},
-		{ESP_SA_NO_PMTU_DISC, "nopmtudisc"},
-		{ESP_SA_AF_UNSPEC, "af-unspec"},
+	    {ESP_SA_ESN, "esn"},
+	    {ESP_SA_NO_ECN, "noecn"},
+	    {ESP_SA_DECAP_DSCP, "decap-dscp"},
+	    {ESP_SA_NO_PMTU_DISC, "nopmtudisc"},
+	    {ESP_SA_AF_UNSPEC, "af-unspec"},
 	};
 	const struct esp_limits *l = &sa->limits;
 	char src[INET6_ADDRSTRLEN], dst[INET6_ADDRSTRLEN];

@@ -2,8 +2,8 @@
 /*
  * Encrypting: the inner packet becomes [outer IP][UDP] SPI, number, IV, packet, trailer, padding, ICV.
  *
- * Outer header: TTL 64; DSCP and ECN copied from the inner packet (RFC 6040, normal mode) unless the SA's flags
- * say otherwise; DF copied from an IPv4 packet and set for an IPv6 one, which no router may fragment;
+ * Outer header: TTL 64; DSCP and ECN copied from the inner packet (RFC 6040, normal mode) unless the SA's
+ * flags say otherwise; DF copied from an IPv4 packet and set for an IPv6 one, which no router may fragment;
  * IPv4 identification from the sequence number, unique where it matters (RFC 6864); IPv6 flow label
  * copied from an inner IPv6 packet. The inner packet is not touched: its TTL is the forwarder's business.
  *
@@ -183,8 +183,11 @@ void esp_seal_burst(struct esp_crypto *c, struct esp_pkt *pkts, size_t n)
 				continue;
 			}
 			build(p);
-			ops[k] = (struct esp_op){.sa = p->sa, .seq = p->seq, .in = p->out + p->off,
-						 .out = p->out + p->off, .len = p->esp_len};
+			ops[k] = (struct esp_op){.sa = p->sa,
+						 .seq = p->seq,
+						 .in = p->out + p->off,
+						 .out = p->out + p->off,
+						 .len = p->esp_len};
 			of[k++] = p;
 		}
 		esp_crypto_ivs(c, ops, k);

@@ -32,16 +32,16 @@ static inline size_t unhex(const char *s, uint8_t *out, size_t room)
 
 /* Six algorithms, each as the words of an SA file. */
 static const char *const algs[] = {
-	"enc 'ecb(cipher_null)' '' auth-trunc 'hmac(sha256)' "
-	"0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
-	"enc 'cbc(aes)' 0x0f0e0d0c0b0a09080706050403020100 auth-trunc 'hmac(sha256)' "
-	"0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
-	"enc 'cbc(aes)' 0x1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100 auth-trunc "
-	"'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
-	"aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0fcafebabe 128",
-	"aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fcafebabe 128",
-	"aead 'rfc7539esp(chacha20,poly1305)' "
-	"0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fcafebabe 128",
+    "enc 'ecb(cipher_null)' '' auth-trunc 'hmac(sha256)' "
+    "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
+    "enc 'cbc(aes)' 0x0f0e0d0c0b0a09080706050403020100 auth-trunc 'hmac(sha256)' "
+    "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
+    "enc 'cbc(aes)' 0x1f1e1d1c1b1a191817161514131211100f0e0d0c0b0a09080706050403020100 auth-trunc "
+    "'hmac(sha256)' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f 128",
+    "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0fcafebabe 128",
+    "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fcafebabe 128",
+    "aead 'rfc7539esp(chacha20,poly1305)' "
+    "0x000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1fcafebabe 128",
 };
 #define ALGS (sizeof(algs) / sizeof(*algs))
 
@@ -63,8 +63,8 @@ static inline struct esp_sadb *sadb_with(size_t alg, int outer, const char *extr
 	char text[2048];
 
 	snprintf(text, sizeof(text), "src %s dst %s\nproto esp spi 0x1001 reqid 1 mode tunnel %s %s\n",
-		 outer == 4 ? "192.0.2.1" : "2001:db8::1", outer == 4 ? "192.0.2.2" : "2001:db8::2", algs[alg],
-		 extra);
+		 outer == 4 ? "192.0.2.1" : "2001:db8::1", outer == 4 ? "192.0.2.2" : "2001:db8::2",
+		 algs[alg], extra);
 	return sadb_of(text);
 }
 
@@ -109,26 +109,28 @@ static inline uint32_t make_inner(uint8_t *p, int family, uint32_t len, uint8_t 
 	return len;
 }
 
-static inline void seal_one(struct esp_crypto *c, struct esp_sadb *db, struct esp_stats *st, struct esp_pkt *p)
+static inline void seal_one(struct esp_crypto *c, struct esp_sadb *db, struct esp_stats *st,
+			    struct esp_pkt *p)
 {
 	esp_seal_submit(db, p, 1);
 	esp_seal_burst(c, p, 1);
 	esp_seal_done(st, p, 1);
 }
 
-static inline void open_one(struct esp_crypto *c, struct esp_sadb *db, struct esp_stats *st, struct esp_pkt *p)
+static inline void open_one(struct esp_crypto *c, struct esp_sadb *db, struct esp_stats *st,
+			    struct esp_pkt *p)
 {
 	esp_open_submit(db, p, 1);
 	esp_open_burst(c, p, 1);
 	esp_open_done(c, st, p, 1);
 }
 
-#define CHECK_DROP(p, expected)                                                                      \
-	do {                                                                                         \
-		if ((p)->drop != (expected))                                                         \
-			printf("# dropped: %s, expected: %s\n", esp_drop_name((p)->drop),            \
-			       esp_drop_name(expected));                                             \
-		CHECK_EQ((p)->drop, expected);                                                       \
+#define CHECK_DROP(p, expected)                                                           \
+	do {                                                                              \
+		if ((p)->drop != (expected))                                              \
+			printf("# dropped: %s, expected: %s\n", esp_drop_name((p)->drop), \
+			       esp_drop_name(expected));                                  \
+		CHECK_EQ((p)->drop, expected);                                            \
 	} while (0)
 
 #endif

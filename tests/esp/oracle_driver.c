@@ -70,7 +70,8 @@ int main(int argc, char **argv)
 
 			if (len > ROOM - 200 || fread(in[n], 1, len, stdin) != len)
 				return die("bad input");
-			pkts[n] = (struct esp_pkt){.in = in[n], .in_len = len, .out = out[n], .out_room = ROOM};
+			pkts[n] =
+			    (struct esp_pkt){.in = in[n], .in_len = len, .out = out[n], .out_room = ROOM};
 		}
 		if (argv[1][0] == 's') {
 			esp_seal_submit(db, pkts, n);

@@ -25,7 +25,9 @@ static void there_and_back(enum esp_backend which)
 		db = sadb_with(v / 16, outer, extra);
 		for (size_t i = 0; i < SIZES; i++) {
 			uint32_t len = inner == 6 ? sizes[i] + 20 : sizes[i];
-			struct esp_pkt p = {.in = in, .in_len = make_inner(in, inner, len, 0), .out = mid,
+			struct esp_pkt p = {.in = in,
+					    .in_len = make_inner(in, inner, len, 0),
+					    .out = mid,
 					    .out_room = ESP_SEAL_ROOM(len)};
 			struct esp_pkt q = {.in = mid, .out = out};
 
@@ -86,7 +88,8 @@ static void backends_agree(void)
 	CHECK(c[0] && c[1]);
 	for (size_t i = 0; i < ALGS * 2; i++)
 		at += (size_t)snprintf(text + at, sizeof(text) - at,
-				       "src 192.0.2.1 dst 192.0.2.2 proto esp spi %zu mode tunnel %s %s sel proto udp sport %zu\n",
+				       "src 192.0.2.1 dst 192.0.2.2 proto esp spi %zu mode tunnel %s %s sel "
+				       "proto udp sport %zu\n",
 				       i + 500, algs[i / 2], i % 2 ? "flag esn" : "", i);
 	for (int b = 0; b < 2; b++) {
 		struct esp_stats st = {0};
@@ -99,7 +102,8 @@ static void backends_agree(void)
 
 			in[i][20] = 0;
 			in[i][21] = (uint8_t)(i * 7 % (ALGS * 2));
-			p[b][i] = (struct esp_pkt){.in = in[i], .in_len = len, .out = out[b][i], .out_room = BUF};
+			p[b][i] =
+			    (struct esp_pkt){.in = in[i], .in_len = len, .out = out[b][i], .out_room = BUF};
 		}
 		esp_seal_submit(db[b], p[b], N);
 		esp_seal_burst(c[b], p[b], N);
@@ -114,7 +118,8 @@ static void backends_agree(void)
 		struct esp_stats st = {0};
 
 		for (size_t i = 0; i < N; i++) {
-			struct esp_pkt q = {.in = out[1 - b][i], .in_len = p[1 - b][i].len, .out = back, .out_room = BUF};
+			struct esp_pkt q = {
+			    .in = out[1 - b][i], .in_len = p[1 - b][i].len, .out = back, .out_room = BUF};
 
 			open_one(c[b], db[b], &st, &q);
 			CHECK_DROP(&q, ESP_OK);
@@ -140,8 +145,9 @@ static void many_sas(void)
 
 	CHECK(text && c);
 	for (int i = 0; i < N; i++)
-		at += (size_t)sprintf(text + at, "src 192.0.2.1 dst 192.0.2.2 proto esp spi %d mode tunnel %s sel sport %d\n",
-				      i + 300, algs[i % ALGS], i);
+		at += (size_t)sprintf(
+		    text + at, "src 192.0.2.1 dst 192.0.2.2 proto esp spi %d mode tunnel %s sel sport %d\n",
+		    i + 300, algs[i % ALGS], i);
 	db = sadb_of(text);
 	for (int first = 0; first + 64 <= N * 2; first += 64) {
 		static uint8_t copy[64][BUF];
@@ -185,7 +191,10 @@ static void largest(void)
 			struct esp_sadb *db = sadb_with(v / 4, v & 1 ? 6 : 4, v & 2 ? "flag esn" : "");
 			struct esp_stats st = {0};
 			uint32_t max = esp_inner_mtu(esp_sadb_at(db, 0), 65535);
-			struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, max, 0), .out = mid, .out_room = sizeof(mid)};
+			struct esp_pkt p = {.in = in,
+					    .in_len = make_inner(in, 4, max, 0),
+					    .out = mid,
+					    .out_room = sizeof(mid)};
 			struct esp_pkt q = {.in = mid, .out = out, .out_room = sizeof(out)};
 
 			seal_one(c, db, &st, &p);
@@ -233,17 +242,17 @@ static void outer_headers(void)
 		uint8_t tos, want_tos;
 		bool want_df;
 	} t[] = {
-		{"", 4, 4, false, 0xb9, 0xb9, false},
-		{"", 4, 4, true, 0x00, 0x00, true},
-		{"", 4, 6, false, 0xbb, 0xbb, true},
-		{"flag noecn", 4, 4, false, 0xbb, 0xb8, false},
-		{"flag nopmtudisc", 4, 4, true, 0xbb, 0xbb, false},
-		{"extra_flag dont-encap-dscp", 4, 4, true, 0xba, 0x02, true},
-		{"", 6, 4, true, 0xb9, 0xb9, false},
-		{"", 6, 6, true, 0x2e, 0x2e, false},
-		{"encap type espinudp sport 4501 dport 4502 addr 0.0.0.0", 4, 4, false, 0, 0, false},
-		{"encap type espinudp sport 4501 dport 4502 addr ::", 6, 4, false, 0, 0, false},
-		{"encap type espinudp sport 4501 dport 4502 addr ::", 6, 6, false, 3, 3, false},
+	    {"", 4, 4, false, 0xb9, 0xb9, false},
+	    {"", 4, 4, true, 0x00, 0x00, true},
+	    {"", 4, 6, false, 0xbb, 0xbb, true},
+	    {"flag noecn", 4, 4, false, 0xbb, 0xb8, false},
+	    {"flag nopmtudisc", 4, 4, true, 0xbb, 0xbb, false},
+	    {"extra_flag dont-encap-dscp", 4, 4, true, 0xba, 0x02, true},
+	    {"", 6, 4, true, 0xb9, 0xb9, false},
+	    {"", 6, 6, true, 0x2e, 0x2e, false},
+	    {"encap type espinudp sport 4501 dport 4502 addr 0.0.0.0", 4, 4, false, 0, 0, false},
+	    {"encap type espinudp sport 4501 dport 4502 addr ::", 6, 4, false, 0, 0, false},
+	    {"encap type espinudp sport 4501 dport 4502 addr ::", 6, 6, false, 3, 3, false},
 	};
 	struct esp_crypto *c = esp_crypto_alloc(ESP_BACKEND_OPENSSL);
 	uint8_t in[200], out[400];
@@ -251,7 +260,9 @@ static void outer_headers(void)
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		struct esp_sadb *db = sadb_with(3, t[i].outer, t[i].extra);
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, t[i].inner, 101, t[i].tos), .out = out,
+		struct esp_pkt p = {.in = in,
+				    .in_len = make_inner(in, t[i].inner, 101, t[i].tos),
+				    .out = out,
 				    .out_room = sizeof(out)};
 		uint8_t *udp = out + (t[i].outer == 4 ? 20 : 40);
 		bool encap = strstr(t[i].extra, "encap type");
@@ -275,7 +286,8 @@ static void outer_headers(void)
 		} else {
 			CHECK_EQ(out[0] >> 4, 6);
 			CHECK_EQ((out[0] << 4 | out[1] >> 4) & 0xff, t[i].want_tos);
-			CHECK_EQ((out[1] & 15) << 16 | out[2] << 8 | out[3], t[i].inner == 6 ? 0x31203 + (in[3] - 3) : 0);
+			CHECK_EQ((out[1] & 15) << 16 | out[2] << 8 | out[3],
+				 t[i].inner == 6 ? 0x31203 + (in[3] - 3) : 0);
 			CHECK_EQ(out[4] << 8 | out[5], p.len - 40);
 			CHECK_EQ(out[6], encap ? 17 : 50);
 			CHECK_EQ(out[7], 64);
@@ -301,7 +313,8 @@ static void outer_headers(void)
 			}
 			udp += 8;
 		}
-		CHECK(memcmp(udp, "\x00\x00\x10\x01\x00\x01\x23\x45\x00\x00\x00\x00\x00\x01\x23\x45", 16) == 0);
+		CHECK(memcmp(udp, "\x00\x00\x10\x01\x00\x01\x23\x45\x00\x00\x00\x00\x00\x01\x23\x45", 16) ==
+		      0);
 		esp_sadb_free(db);
 	}
 	esp_crypto_free(c);
@@ -321,7 +334,9 @@ static void ecn(void)
 		struct esp_sadb *db = sadb_with(3, 4, flags ? "flag noecn decap-dscp" : "");
 		uint8_t in[100], mid[300], out[300];
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, family, 90, (uint8_t)(0xb8 | inner)), .out = mid,
+		struct esp_pkt p = {.in = in,
+				    .in_len = make_inner(in, family, 90, (uint8_t)(0xb8 | inner)),
+				    .out = mid,
 				    .out_room = sizeof(mid)};
 		struct esp_pkt q = {.in = mid, .out = out, .out_room = sizeof(out)};
 		int got, dscp;
@@ -357,7 +372,10 @@ static void trailer(void)
 		struct esp_sadb *db = sadb_with(a, 4, "");
 		uint8_t in[100], mid[300], out[300];
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = 46, .out = mid, .out_room = sizeof(mid),
+		struct esp_pkt p = {.in = in,
+				    .in_len = 46,
+				    .out = mid,
+				    .out_room = sizeof(mid),
 				    .flags = ESP_PKT_KEEP_TRAILER};
 		struct esp_pkt q = {.in = mid, .out = out, .out_room = sizeof(out)};
 
@@ -389,7 +407,8 @@ static void sequence_ends(void)
 		uint64_t last = esn ? UINT64_MAX : UINT32_MAX;
 		struct esp_sadb *db = sadb_with(3, 4, esn ? "flag esn" : "");
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 90, 0), .out = out, .out_room = sizeof(out)};
+		struct esp_pkt p = {
+		    .in = in, .in_len = make_inner(in, 4, 90, 0), .out = out, .out_room = sizeof(out)};
 
 		CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), last - 1), 0);
 		seal_one(c, db, &st, &p);
@@ -414,11 +433,12 @@ static void lifetimes(void)
 		int pass; /* packets of 100 bytes */
 		enum esp_drop then;
 	} t[] = {
-		{"limit packet-hard 3 limit packet-soft 2", 3, ESP_DROP_HARD_PACKETS},
-		{"limit byte-hard 300 limit byte-soft 150", 3, ESP_DROP_HARD_BYTES},
-		{"limit byte-hard 399 limit byte-soft 200", 3, ESP_DROP_HARD_BYTES},
-		{"limit packet-hard 0", 0, ESP_DROP_HARD_PACKETS},
-		{"lifetime current: 100(bytes) 1(packets) limit packet-hard 3 limit packet-soft 3", 2, ESP_DROP_HARD_PACKETS},
+	    {"limit packet-hard 3 limit packet-soft 2", 3, ESP_DROP_HARD_PACKETS},
+	    {"limit byte-hard 300 limit byte-soft 150", 3, ESP_DROP_HARD_BYTES},
+	    {"limit byte-hard 399 limit byte-soft 200", 3, ESP_DROP_HARD_BYTES},
+	    {"limit packet-hard 0", 0, ESP_DROP_HARD_PACKETS},
+	    {"lifetime current: 100(bytes) 1(packets) limit packet-hard 3 limit packet-soft 3", 2,
+	     ESP_DROP_HARD_PACKETS},
 	};
 	uint8_t in[100], mid[10][300], out[300];
 
@@ -439,7 +459,8 @@ static void lifetimes(void)
 		CHECK_EQ(st.drop[t[i].then], 6 - t[i].pass);
 		memset(&st, 0, sizeof(st));
 		for (int k = 0; k < 6; k++) {
-			struct esp_pkt q = {.in = mid[k], .in_len = p.len, .out = out, .out_room = sizeof(out)};
+			struct esp_pkt q = {
+			    .in = mid[k], .in_len = p.len, .out = out, .out_room = sizeof(out)};
 
 			open_one(c, db, &st, &q);
 			CHECK_DROP(&q, (uint32_t)k < pass ? ESP_OK : t[i].then);
@@ -480,7 +501,8 @@ static void ivs(void)
 		struct esp_stats st = {0};
 
 		for (int i = 0; i < 2; i++) {
-			struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[i], .out_room = 300};
+			struct esp_pkt p = {
+			    .in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[i], .out_room = 300};
 
 			seal_one(c, db, &st, &p);
 		}
@@ -492,7 +514,8 @@ static void ivs(void)
 	for (size_t a = 3; a < ALGS; a++) { /* all 64 bits: two epochs must not share IVs */
 		struct esp_sadb *db = sadb_with(a, 4, "flag esn");
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[0], .out_room = 300};
+		struct esp_pkt p = {
+		    .in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[0], .out_room = 300};
 
 		CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), 0x1122334455667787), 0);
 		seal_one(c, db, &st, &p);
@@ -504,7 +527,8 @@ static void ivs(void)
 		struct esp_stats st = {0};
 
 		for (int i = 0; i < 2; i++) {
-			struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[i], .out_room = 300};
+			struct esp_pkt p = {
+			    .in = in, .in_len = make_inner(in, 4, 100, 0), .out = out[i], .out_room = 300};
 
 			CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), (uint64_t)i << 32 | 7), 0);
 			seal_one(c, db, &st, &p);
@@ -577,21 +601,21 @@ static void backend_names(void)
 }
 
 static const struct test_case cases[] = {
-	{"packets: there and back, openssl", back_openssl},
-	{"packets: there and back, ipsec-mb", back_ipsec_mb},
-	{"packets: the backends agree byte for byte", backends_agree},
-	{"packets: more SAs than key slots", many_sas},
-	{"packets: the largest", largest},
-	{"packets: outer headers", outer_headers},
-	{"packets: ECN and DSCP on receipt (RFC 6040)", ecn},
-	{"packets: bytes behind the IP packet", trailer},
-	{"packets: sequence numbers never wrap", sequence_ends},
-	{"packets: lifetimes", lifetimes},
-	{"packets: sizes and MTU", mtu},
-	{"packets: IVs", ivs},
-	{"packets: selectors when encrypting", selection},
-	{"packets: every reason to drop has a name", names},
-	{"packets: backends by name", backend_names},
+    {"packets: there and back, openssl", back_openssl},
+    {"packets: there and back, ipsec-mb", back_ipsec_mb},
+    {"packets: the backends agree byte for byte", backends_agree},
+    {"packets: more SAs than key slots", many_sas},
+    {"packets: the largest", largest},
+    {"packets: outer headers", outer_headers},
+    {"packets: ECN and DSCP on receipt (RFC 6040)", ecn},
+    {"packets: bytes behind the IP packet", trailer},
+    {"packets: sequence numbers never wrap", sequence_ends},
+    {"packets: lifetimes", lifetimes},
+    {"packets: sizes and MTU", mtu},
+    {"packets: IVs", ivs},
+    {"packets: selectors when encrypting", selection},
+    {"packets: every reason to drop has a name", names},
+    {"packets: backends by name", backend_names},
 };
 
 TEST_MAIN(cases)

@@ -58,12 +58,12 @@ static enum esp_drop receive(struct esp_sadb *db, const uint8_t *wire, uint32_t 
 	return p.drop;
 }
 
-#define CHECK_VERDICT(got, want)                                                                        \
-	do {                                                                                            \
-		enum esp_drop is_ = (got), wanted_ = (want);                                             \
-		if (is_ != wanted_)                                                                      \
-			printf("# %s, expected %s\n", esp_drop_name(is_), esp_drop_name(wanted_));       \
-		CHECK_EQ(is_, wanted_);                                                                  \
+#define CHECK_VERDICT(got, want)                                                                   \
+	do {                                                                                       \
+		enum esp_drop is_ = (got), wanted_ = (want);                                       \
+		if (is_ != wanted_)                                                                \
+			printf("# %s, expected %s\n", esp_drop_name(is_), esp_drop_name(wanted_)); \
+		CHECK_EQ(is_, wanted_);                                                            \
 	} while (0)
 
 /* Correctly sealed, but what is inside is wrong. The number counts as received all the same. */
@@ -76,41 +76,45 @@ static void bad_inside(void)
 		const char *text;
 		enum esp_drop want;
 	} t[] = {
-		{P "0102 02 04", ESP_OK},
-		{P "0102030405060708090a0b0c0d0e 0e 04", ESP_OK},
-		{P6 "010203040506 06 29", ESP_OK},
-		{P "eeeeeeee 0102 02 04", ESP_OK},			     /* TFC padding */
-		{P "eeeeeeeeeeeeeeeeeeee 00 04", ESP_OK},
-		{P "0102 02 3b", ESP_DROP_DUMMY},
-		{"0102 02 3b", ESP_DROP_DUMMY},
-		{"ffffffffffff 00 3b", ESP_DROP_DUMMY},
-		{P "0103 02 04", ESP_DROP_BAD_PADDING},
-		{P "0001 02 04", ESP_DROP_BAD_PADDING},
-		{P "0101 02 04", ESP_DROP_BAD_PADDING},
-		{P "0102 03 04", ESP_DROP_BAD_PADDING},
-		{P "0102 17 04", ESP_DROP_BAD_PADDING},
-		{P "0102 ff 04", ESP_DROP_BAD_PADDING},
-		{"0102 03 04", ESP_DROP_BAD_PADDING},
-		{P "0102 02 06", ESP_DROP_BAD_NEXT},
-		{P "0102 02 00", ESP_DROP_BAD_NEXT},
-		{P "0102 02 ff", ESP_DROP_BAD_NEXT},
-		{P "0102 02 29", ESP_DROP_BAD_INNER},			     /* says IPv6, is IPv4 */
-		{P6 "010203040506 06 04", ESP_DROP_BAD_INNER},
-		{"0102 02 04", ESP_DROP_BAD_INNER},			     /* nothing inside */
-		{"0102 02 29", ESP_DROP_BAD_INNER},
-		{"45000015000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER}, /* too short */
-		{"45000013000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
-		{"45000000000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
-		{"46000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
-		{"44000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
-		{"55000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
-		{"60000000 ffff 3b40 fd010000000000000000000000000005 fd020000000000000000000000000009 010203040506 "
-		 "06 29", ESP_DROP_BAD_INNER},
-		{"45000014000000004011 0000 0a010005 0b020009 0102 02 04", ESP_DROP_SELECTOR},
-		{"45000014000000004011 0000 0b010005 0a020009 0102 02 04", ESP_DROP_SELECTOR},
-		{"45000014000000004011 0000 0a020009 0a010005 0102 02 04", ESP_DROP_SELECTOR},
-		{"60000000 0000 3b40 fd010000000000000000000000000005 fe020000000000000000000000000009 010203040506 "
-		 "06 29", ESP_DROP_SELECTOR},
+	    {P "0102 02 04", ESP_OK},
+	    {P "0102030405060708090a0b0c0d0e 0e 04", ESP_OK},
+	    {P6 "010203040506 06 29", ESP_OK},
+	    {P "eeeeeeee 0102 02 04", ESP_OK}, /* TFC padding */
+	    {P "eeeeeeeeeeeeeeeeeeee 00 04", ESP_OK},
+	    {P "0102 02 3b", ESP_DROP_DUMMY},
+	    {"0102 02 3b", ESP_DROP_DUMMY},
+	    {"ffffffffffff 00 3b", ESP_DROP_DUMMY},
+	    {P "0103 02 04", ESP_DROP_BAD_PADDING},
+	    {P "0001 02 04", ESP_DROP_BAD_PADDING},
+	    {P "0101 02 04", ESP_DROP_BAD_PADDING},
+	    {P "0102 03 04", ESP_DROP_BAD_PADDING},
+	    {P "0102 17 04", ESP_DROP_BAD_PADDING},
+	    {P "0102 ff 04", ESP_DROP_BAD_PADDING},
+	    {"0102 03 04", ESP_DROP_BAD_PADDING},
+	    {P "0102 02 06", ESP_DROP_BAD_NEXT},
+	    {P "0102 02 00", ESP_DROP_BAD_NEXT},
+	    {P "0102 02 ff", ESP_DROP_BAD_NEXT},
+	    {P "0102 02 29", ESP_DROP_BAD_INNER}, /* says IPv6, is IPv4 */
+	    {P6 "010203040506 06 04", ESP_DROP_BAD_INNER},
+	    {"0102 02 04", ESP_DROP_BAD_INNER}, /* nothing inside */
+	    {"0102 02 29", ESP_DROP_BAD_INNER},
+	    {"45000015000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER}, /* too short */
+	    {"45000013000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
+	    {"45000000000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
+	    {"46000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
+	    {"44000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
+	    {"55000014000000004011 0000 0a010005 0a020009 0102 02 04", ESP_DROP_BAD_INNER},
+	    {"60000000 ffff 3b40 fd010000000000000000000000000005 fd020000000000000000000000000009 "
+	     "010203040506 "
+	     "06 29",
+	     ESP_DROP_BAD_INNER},
+	    {"45000014000000004011 0000 0a010005 0b020009 0102 02 04", ESP_DROP_SELECTOR},
+	    {"45000014000000004011 0000 0b010005 0a020009 0102 02 04", ESP_DROP_SELECTOR},
+	    {"45000014000000004011 0000 0a020009 0a010005 0102 02 04", ESP_DROP_SELECTOR},
+	    {"60000000 0000 3b40 fd010000000000000000000000000005 fe020000000000000000000000000009 "
+	     "010203040506 "
+	     "06 29",
+	     ESP_DROP_SELECTOR},
 	};
 
 	for (size_t a = 0; a < ALGS; a++) {
@@ -145,59 +149,60 @@ static void bad_outside(void)
 		uint32_t len;	 /* 0: all of it */
 		enum esp_drop want;
 	} t[] = {
-		{false, -1, "", 0, ESP_OK},
-		{true, -1, "", 0, ESP_OK},
-		{true, 26, "abcd", 0, ESP_OK}, /* a checksum of UDP is not looked at */
-		{true, 20, "ffff", 0, ESP_OK}, /* the source port a NAT gave */
-		{false, 0, "15", 0, ESP_DROP_NOT_IP},
-		{false, 0, "00", 0, ESP_DROP_NOT_IP},
-		{false, 0, "44", 0, ESP_DROP_BAD_IP},
-		{false, 0, "4f", 0, ESP_DROP_UNKNOWN_SPI},
-		{false, 2, "0013", 0, ESP_DROP_BAD_IP},
-		{false, 2, "ffff", 0, ESP_DROP_TRUNCATED},
-		{false, -1, "", 1, ESP_DROP_TRUNCATED},
-		{false, -1, "", 19, ESP_DROP_TRUNCATED},
-		{false, -1, "", 20, ESP_DROP_TRUNCATED},
-		{false, -1, "", 60, ESP_DROP_TRUNCATED},
-		{false, 6, "2000", 0, ESP_DROP_FRAGMENT},
-		{false, 6, "0001", 0, ESP_DROP_FRAGMENT},
-		{true, 6, "2000", 0, ESP_DROP_FRAGMENT},
-		{true, 6, "0001", 0, ESP_DROP_NOT_ESP},
-		{false, 9, "06", 0, ESP_DROP_NOT_ESP},
-		{false, 9, "11", 0, ESP_DROP_NOT_ESP},
-		{false, 9, "33", 0, ESP_DROP_NOT_ESP},
-		{false, 2, "0014", 0, ESP_DROP_TRUNCATED},
-		{false, 2, "001b", 0, ESP_DROP_TRUNCATED},
-		{false, 2, "001c", 0, ESP_DROP_BAD_LENGTH},
-		{false, 2, "0034", 0, ESP_DROP_BAD_LENGTH},
-		{false, 2, "0038", 0, ESP_DROP_BAD_ICV},
-		{false, 2, "0047", 0, ESP_DROP_BAD_LENGTH},
-		{false, 2, "0040", 0, ESP_DROP_BAD_ICV},
-		{false, 16, "c0000203", 0, ESP_DROP_UNKNOWN_SPI},
-		{false, 20, "00001002", 0, ESP_DROP_UNKNOWN_SPI},
-		{false, 20, "00000000", 0, ESP_DROP_UNKNOWN_SPI},
-		{false, 24, "00000000", 0, ESP_DROP_ZERO_SEQ},
-		{false, 24, "00000008", 0, ESP_DROP_BAD_ICV},
-		{false, 28, "ff", 0, ESP_DROP_BAD_ICV},
-		{false, 40, "ff", 0, ESP_DROP_BAD_ICV},
-		{false, 71, "ff", 0, ESP_DROP_BAD_ICV},
-		{true, 22, "1195", 0, ESP_DROP_NOT_ESP},
-		{true, 24, "0007", 0, ESP_DROP_BAD_UDP},
-		{true, 24, "ffff", 0, ESP_DROP_BAD_UDP},
-		{true, 24, "0008", 0, ESP_DROP_TRUNCATED},
-		{true, 24, "000900 00ff", 0, ESP_DROP_KEEPALIVE},
-		{true, 24, "000900 00fe", 0, ESP_DROP_TRUNCATED},
-		{true, 24, "000c000000000000", 0, ESP_DROP_NON_ESP},
-		{true, 28, "00000000", 0, ESP_DROP_NON_ESP},
-		{true, 24, "000b0000000000", 0, ESP_DROP_TRUNCATED},
-		{true, 9, "32", 0, ESP_DROP_UNKNOWN_SPI},
-		{true, 2, "001b", 0, ESP_DROP_NOT_ESP},
+	    {false, -1, "", 0, ESP_OK},
+	    {true, -1, "", 0, ESP_OK},
+	    {true, 26, "abcd", 0, ESP_OK}, /* a checksum of UDP is not looked at */
+	    {true, 20, "ffff", 0, ESP_OK}, /* the source port a NAT gave */
+	    {false, 0, "15", 0, ESP_DROP_NOT_IP},
+	    {false, 0, "00", 0, ESP_DROP_NOT_IP},
+	    {false, 0, "44", 0, ESP_DROP_BAD_IP},
+	    {false, 0, "4f", 0, ESP_DROP_UNKNOWN_SPI},
+	    {false, 2, "0013", 0, ESP_DROP_BAD_IP},
+	    {false, 2, "ffff", 0, ESP_DROP_TRUNCATED},
+	    {false, -1, "", 1, ESP_DROP_TRUNCATED},
+	    {false, -1, "", 19, ESP_DROP_TRUNCATED},
+	    {false, -1, "", 20, ESP_DROP_TRUNCATED},
+	    {false, -1, "", 60, ESP_DROP_TRUNCATED},
+	    {false, 6, "2000", 0, ESP_DROP_FRAGMENT},
+	    {false, 6, "0001", 0, ESP_DROP_FRAGMENT},
+	    {true, 6, "2000", 0, ESP_DROP_FRAGMENT},
+	    {true, 6, "0001", 0, ESP_DROP_NOT_ESP},
+	    {false, 9, "06", 0, ESP_DROP_NOT_ESP},
+	    {false, 9, "11", 0, ESP_DROP_NOT_ESP},
+	    {false, 9, "33", 0, ESP_DROP_NOT_ESP},
+	    {false, 2, "0014", 0, ESP_DROP_TRUNCATED},
+	    {false, 2, "001b", 0, ESP_DROP_TRUNCATED},
+	    {false, 2, "001c", 0, ESP_DROP_BAD_LENGTH},
+	    {false, 2, "0034", 0, ESP_DROP_BAD_LENGTH},
+	    {false, 2, "0038", 0, ESP_DROP_BAD_ICV},
+	    {false, 2, "0047", 0, ESP_DROP_BAD_LENGTH},
+	    {false, 2, "0040", 0, ESP_DROP_BAD_ICV},
+	    {false, 16, "c0000203", 0, ESP_DROP_UNKNOWN_SPI},
+	    {false, 20, "00001002", 0, ESP_DROP_UNKNOWN_SPI},
+	    {false, 20, "00000000", 0, ESP_DROP_UNKNOWN_SPI},
+	    {false, 24, "00000000", 0, ESP_DROP_ZERO_SEQ},
+	    {false, 24, "00000008", 0, ESP_DROP_BAD_ICV},
+	    {false, 28, "ff", 0, ESP_DROP_BAD_ICV},
+	    {false, 40, "ff", 0, ESP_DROP_BAD_ICV},
+	    {false, 71, "ff", 0, ESP_DROP_BAD_ICV},
+	    {true, 22, "1195", 0, ESP_DROP_NOT_ESP},
+	    {true, 24, "0007", 0, ESP_DROP_BAD_UDP},
+	    {true, 24, "ffff", 0, ESP_DROP_BAD_UDP},
+	    {true, 24, "0008", 0, ESP_DROP_TRUNCATED},
+	    {true, 24, "000900 00ff", 0, ESP_DROP_KEEPALIVE},
+	    {true, 24, "000900 00fe", 0, ESP_DROP_TRUNCATED},
+	    {true, 24, "000c000000000000", 0, ESP_DROP_NON_ESP},
+	    {true, 28, "00000000", 0, ESP_DROP_NON_ESP},
+	    {true, 24, "000b0000000000", 0, ESP_DROP_TRUNCATED},
+	    {true, 9, "32", 0, ESP_DROP_UNKNOWN_SPI},
+	    {true, 2, "001b", 0, ESP_DROP_NOT_ESP},
 	};
 	uint8_t text[24];
 
 	unhex("45000014000000004011 0000 0a010005 0a020009 0102 02 04", text, sizeof(text));
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
-		struct esp_sadb *db = sadb_with(3, 4, t[i].encap ? "encap type espinudp sport 4500 dport 4500 addr ::" : "");
+		struct esp_sadb *db =
+		    sadb_with(3, 4, t[i].encap ? "encap type espinudp sport 4500 dport 4500 addr ::" : "");
 		uint8_t wire[BUF], put[64];
 		uint32_t len = craft(esp_sadb_at(db, 0), 9, text, sizeof(text), wire);
 
@@ -246,24 +251,28 @@ static void outer_ipv6(void)
 		const char *ext;
 		enum esp_drop want;
 	} t[] = {
-		{50, "", ESP_OK},
-		{60, "3200000000000000", ESP_OK},
-		{0, "2b000000000000003c000000000000003200000000000000", ESP_OK},
-		{60, "32010000000000000000000000000000", ESP_OK},
-		{44, "3200000000000000", ESP_OK}, /* an atomic fragment is whole */
-		{44, "3200000100000000", ESP_DROP_FRAGMENT},
-		{44, "3200000800000000", ESP_DROP_FRAGMENT},
-		{60, "32ff000000000000", ESP_DROP_NOT_ESP},
-		{59, "", ESP_DROP_NOT_ESP},
-		{60, "3c000000000000003c000000000000003c000000000000003c000000000000003c000000000000003c00000000000000"
-		     "3c000000000000003c000000000000003c000000000000003200000000000000", ESP_DROP_NOT_ESP},
+	    {50, "", ESP_OK},
+	    {60, "3200000000000000", ESP_OK},
+	    {0, "2b000000000000003c000000000000003200000000000000", ESP_OK},
+	    {60, "32010000000000000000000000000000", ESP_OK},
+	    {44, "3200000000000000", ESP_OK}, /* an atomic fragment is whole */
+	    {44, "3200000100000000", ESP_DROP_FRAGMENT},
+	    {44, "3200000800000000", ESP_DROP_FRAGMENT},
+	    {60, "32ff000000000000", ESP_DROP_NOT_ESP},
+	    {59, "", ESP_DROP_NOT_ESP},
+	    {60,
+	     "3c000000000000003c000000000000003c000000000000003c000000000000003c000000000000003c0000000000000"
+	     "0"
+	     "3c000000000000003c000000000000003c000000000000003200000000000000",
+	     ESP_DROP_NOT_ESP},
 	};
 	uint8_t in[60], mid[BUF], wire[BUF];
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		struct esp_sadb *db = sadb_with(4, 6, "");
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, 4, 60, 0), .out = mid, .out_room = sizeof(mid)};
+		struct esp_pkt p = {
+		    .in = in, .in_len = make_inner(in, 4, 60, 0), .out = mid, .out_room = sizeof(mid)};
 		uint32_t ext;
 
 		seal_one(crypto, db, &st, &p);
@@ -287,10 +296,12 @@ static void noise(void)
 	uint8_t in[100], wire[BUF], copy[BUF];
 
 	for (unsigned v = 0; v < ALGS * 4; v++) {
-		struct esp_sadb *db = sadb_with(v / 4, v & 1 ? 6 : 4,
-						v & 2 ? "encap type espinudp sport 1 dport 4500 addr :: flag esn" : "");
+		struct esp_sadb *db =
+		    sadb_with(v / 4, v & 1 ? 6 : 4,
+			      v & 2 ? "encap type espinudp sport 1 dport 4500 addr :: flag esn" : "");
 		struct esp_stats st = {0};
-		struct esp_pkt p = {.in = in, .in_len = make_inner(in, v & 1 ? 6 : 4, 90, 0), .out = wire, .out_room = BUF};
+		struct esp_pkt p = {
+		    .in = in, .in_len = make_inner(in, v & 1 ? 6 : 4, 90, 0), .out = wire, .out_room = BUF};
 
 		seal_one(crypto, db, &st, &p);
 		CHECK_DROP(&p, ESP_OK);
@@ -331,7 +342,8 @@ static struct esp_sadb *make_stream(const char *extra, uint64_t first)
 	make_inner(in, 4, sizeof(in), 0);
 	CHECK_EQ(esp_sa_set_oseq(esp_sadb_at(db, 0), first - 1), 0);
 	for (int i = 0; i < MANY; i++) {
-		struct esp_pkt p = {.in = in, .in_len = sizeof(in), .out = store[i], .out_room = sizeof(store[i])};
+		struct esp_pkt p = {
+		    .in = in, .in_len = sizeof(in), .out = store[i], .out_room = sizeof(store[i])};
 
 		seal_one(crypto, db, &st, &p);
 		CHECK_DROP(&p, ESP_OK);
@@ -355,10 +367,11 @@ static void lag_changes_nothing(void)
 	struct esp_sadb *db = make_stream("flag esn replay-window 64", 0x1fffff448);
 
 	for (int l = 0; l < 3; l++) {
-		struct esp_sadb *rx = sadb_of("src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode tunnel flag esn\n"
-					      "anti-replay esn context: seq-hi 1 seq 0xfffff000 oseq-hi 0 oseq 0 "
-					      "replay_window 64 bitmap-length 0\n"
-					      "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0fcafebabe 128\n");
+		struct esp_sadb *rx =
+		    sadb_of("src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1001 mode tunnel flag esn\n"
+			    "anti-replay esn context: seq-hi 1 seq 0xfffff000 oseq-hi 0 oseq 0 "
+			    "replay_window 64 bitmap-length 0\n"
+			    "aead 'rfc4106(gcm(aes))' 0x000102030405060708090a0b0c0d0e0fcafebabe 128\n");
 		struct esp_stats st = {0};
 		uint64_t x = 99;
 
@@ -368,8 +381,10 @@ static void lag_changes_nothing(void)
 			x ^= x << 13, x ^= x >> 7, x ^= x << 17;
 			/* mostly onward, some back by up to 100, some damaged */
 			from = i / 2 >= 100 && x % 8 < 3 ? i / 2 - x / 8 % 100 : i / 2;
-			p[i] = (struct esp_pkt){.in = store[from], .in_len = store_len[from], .out = out[i], .out_room = 128};
-			/* A forged number just left of where the window is now: its guess changes as the window moves. */
+			p[i] = (struct esp_pkt){
+			    .in = store[from], .in_len = store_len[from], .out = out[i], .out_room = 128};
+			/* A forged number just left of where the window is now: its guess changes as the
+			 * window moves. */
 			if (x % 61 == 0) {
 				memcpy(out[i], store[from], store_len[from]);
 				out[i][store_len[from] - 1] ^= 1;
@@ -399,10 +414,11 @@ static void lag_changes_nothing(void)
 	}
 	CHECK_EQ(reopened[0], 0);
 	CHECK(reopened[2] > 0);
-	CHECK(drops[0][ESP_OK] > MANY / 2 && drops[0][ESP_DROP_REPLAY] > 100 && drops[0][ESP_DROP_BAD_ICV] > 10);
-	printf("# passed %llu, replays %llu, bad ICV %llu; opened again %llu\n", (unsigned long long)drops[0][ESP_OK],
-	       (unsigned long long)drops[0][ESP_DROP_REPLAY], (unsigned long long)drops[0][ESP_DROP_BAD_ICV],
-	       (unsigned long long)reopened[2]);
+	CHECK(drops[0][ESP_OK] > MANY / 2 && drops[0][ESP_DROP_REPLAY] > 100 &&
+	      drops[0][ESP_DROP_BAD_ICV] > 10);
+	printf("# passed %llu, replays %llu, bad ICV %llu; opened again %llu\n",
+	       (unsigned long long)drops[0][ESP_OK], (unsigned long long)drops[0][ESP_DROP_REPLAY],
+	       (unsigned long long)drops[0][ESP_DROP_BAD_ICV], (unsigned long long)reopened[2]);
 	esp_sadb_free(db);
 }
 
@@ -504,8 +520,10 @@ static void threads(void)
 
 			if (n % 5 == 4) /* a replay of a neighbour, in flight at the same time */
 				n--;
-			bursts[i][k] = (struct esp_pkt){.in = store[n], .in_len = store_len[n],
-							.out = opened[i * BURST + k], .out_room = 128};
+			bursts[i][k] = (struct esp_pkt){.in = store[n],
+							.in_len = store_len[n],
+							.out = opened[i * BURST + k],
+							.out_room = 128};
 		}
 		esp_open_submit(db, bursts[i], BURST);
 		atomic_store(&submitted, i + 1);
@@ -533,17 +551,17 @@ static void end(void)
 }
 
 static const struct test_case cases[] = {
-	{"receive: a context", start},
-	{"receive: malformed inside", bad_inside},
-	{"receive: malformed outside", bad_outside},
-	{"receive: encapsulation must match", encapsulation_must_match},
-	{"receive: IPv6 outside", outer_ipv6},
-	{"receive: noise does no harm", noise},
-	{"receive: verdicts do not depend on the lag", lag_changes_nothing},
-	{"receive: a wrong hint costs work and no packet", wrong_hint},
-	{"receive: forged packets cannot move the window", forged_cannot_lead},
-	{"receive: stages in threads", threads},
-	{"receive: the context is given back", end},
+    {"receive: a context", start},
+    {"receive: malformed inside", bad_inside},
+    {"receive: malformed outside", bad_outside},
+    {"receive: encapsulation must match", encapsulation_must_match},
+    {"receive: IPv6 outside", outer_ipv6},
+    {"receive: noise does no harm", noise},
+    {"receive: verdicts do not depend on the lag", lag_changes_nothing},
+    {"receive: a wrong hint costs work and no packet", wrong_hint},
+    {"receive: forged packets cannot move the window", forged_cannot_lead},
+    {"receive: stages in threads", threads},
+    {"receive: the context is given back", end},
 };
 
 TEST_MAIN(cases)

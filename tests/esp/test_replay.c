@@ -24,9 +24,9 @@ static void walk(uint32_t window, uint64_t top, const struct step *s, size_t n)
 		enum esp_drop verdict = esp_replay_advance(&r, s[i].seq);
 
 		if (verdict != s[i].verdict || check != verdict)
-			printf("# window %u, step %zu, number %llu: check %s, advance %s, expected %s\n", window, i,
-			       (unsigned long long)s[i].seq, esp_drop_name(check), esp_drop_name(verdict),
-			       esp_drop_name(s[i].verdict));
+			printf("# window %u, step %zu, number %llu: check %s, advance %s, expected %s\n",
+			       window, i, (unsigned long long)s[i].seq, esp_drop_name(check),
+			       esp_drop_name(verdict), esp_drop_name(s[i].verdict));
 		CHECK_EQ(verdict, s[i].verdict);
 		CHECK_EQ(check, verdict);
 		CHECK_EQ(peek, verdict != ESP_OK);
@@ -34,21 +34,22 @@ static void walk(uint32_t window, uint64_t top, const struct step *s, size_t n)
 	esp_replay_destroy(&r);
 }
 
-#define WALK(window, top, ...)                                                          \
-	do {                                                                            \
-		static const struct step s_[] = {__VA_ARGS__};                          \
-		walk(window, top, s_, sizeof(s_) / sizeof(*s_));                        \
+#define WALK(window, top, ...)                                   \
+	do {                                                     \
+		static const struct step s_[] = {__VA_ARGS__};   \
+		walk(window, top, s_, sizeof(s_) / sizeof(*s_)); \
 	} while (0)
 
 static void window_table(void)
 {
-	WALK(64, 0, {0, ZERO}, {1, OK}, {1, REPLAY}, {3, OK}, {2, OK}, {2, REPLAY}, {66, OK}, {3, REPLAY}, {2, OLD},
-	     {4, OK}, {4, REPLAY}, {67, OK}, {3, OLD}, {66, REPLAY}, {0, ZERO});
-	WALK(64, 0, {64, OK}, {1, OK}, {65, OK}, {1, OLD}, {2, OK}, {129, OK}, {66, OK}, {65, OLD}, {128, OK});
-	WALK(1024, 0, {1024, OK}, {1, OK}, {1, REPLAY}, {1025, OK}, {1, OLD}, {2, OK}, {1000000, OK}, {1025, OLD},
-	     {998977, OK}, {998976, OLD}, {999999, OK}, {999999, REPLAY}, {1000000, REPLAY});
-	WALK(8192, 0, {8192, OK}, {1, OK}, {8193, OK}, {1, OLD}, {2, OK}, {2, REPLAY}, {16385, OK}, {8194, OK},
-	     {8193, OLD});
+	WALK(64, 0, {0, ZERO}, {1, OK}, {1, REPLAY}, {3, OK}, {2, OK}, {2, REPLAY}, {66, OK}, {3, REPLAY},
+	     {2, OLD}, {4, OK}, {4, REPLAY}, {67, OK}, {3, OLD}, {66, REPLAY}, {0, ZERO});
+	WALK(64, 0, {64, OK}, {1, OK}, {65, OK}, {1, OLD}, {2, OK}, {129, OK}, {66, OK}, {65, OLD},
+	     {128, OK});
+	WALK(1024, 0, {1024, OK}, {1, OK}, {1, REPLAY}, {1025, OK}, {1, OLD}, {2, OK}, {1000000, OK},
+	     {1025, OLD}, {998977, OK}, {998976, OLD}, {999999, OK}, {999999, REPLAY}, {1000000, REPLAY});
+	WALK(8192, 0, {8192, OK}, {1, OK}, {8193, OK}, {1, OLD}, {2, OK}, {2, REPLAY}, {16385, OK},
+	     {8194, OK}, {8193, OLD});
 	/* A leap by exactly the ring, one less and one more: bits of the lap before must not show. */
 	WALK(64, 0, {1, OK}, {129, OK}, {128, OK}, {66, OK}, {65, OLD});
 	WALK(64, 0, {5, OK}, {133, OK}, {132, OK}, {69, OLD}, {70, OK});
@@ -57,8 +58,9 @@ static void window_table(void)
 
 static void wide_numbers(void)
 {
-	WALK(64, 0xffffffffu - 1, {0xffffffffu, OK}, {0x100000000u, OK}, {0x100000001u, OK}, {0xffffffffu, REPLAY},
-	     {0x100000000u, REPLAY}, {0xfffffff0u, OK}, {0x10000003fu, OK}, {0xffffffffu, OLD}, {0x100000000u, REPLAY});
+	WALK(64, 0xffffffffu - 1, {0xffffffffu, OK}, {0x100000000u, OK}, {0x100000001u, OK},
+	     {0xffffffffu, REPLAY}, {0x100000000u, REPLAY}, {0xfffffff0u, OK}, {0x10000003fu, OK},
+	     {0xffffffffu, OLD}, {0x100000000u, REPLAY});
 	WALK(1024, UINT64_MAX - 2, {UINT64_MAX - 1, OK}, {UINT64_MAX, OK}, {UINT64_MAX, REPLAY}, {1, OLD},
 	     {UINT64_MAX - 1000, OK}, {UINT64_MAX - 1024, OLD});
 }
@@ -72,7 +74,8 @@ static void window_sizes(void)
 {
 	static const struct {
 		uint32_t in, out;
-	} t[] = {{0, 0}, {1, 64}, {63, 64}, {64, 64}, {65, 128}, {1000, 1024}, {1024, 1024}, {8191, 8192}, {8192, 8192}};
+	} t[] = {{0, 0},       {1, 64},	     {63, 64},	   {64, 64},	{65, 128},
+		 {1000, 1024}, {1024, 1024}, {8191, 8192}, {8192, 8192}};
 	struct esp_replay r;
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
@@ -123,39 +126,40 @@ static void guess_table(void)
 		uint32_t window, low;
 		uint64_t want;
 	} t[] = {
-		{0, 64, 1, 1},
-		{0, 1024, 0xffffffff, 0xffffffff}, /* there is no epoch before the first */
-		{100, 1024, 0xfffffff0, 0xfffffff0},
-		{1000, 64, 1000, 1000},
-		{1000, 64, 937, 937},
-		{1000, 64, 936, 0x1000003a8},
-		{0xffffffff, 64, 0, 0x100000000},
-		{0xffffffff, 64, 5, 0x100000005},
-		{0xffffffff, 64, 0xffffffff, 0xffffffff},
-		{0xffffffff, 64, 0xffffffc0, 0xffffffc0},
-		{0xffffffff, 64, 0xffffffbf, 0x1ffffffbf},
-		{0x100000000, 64, 0xffffffff, 0xffffffff},
-		{0x100000000, 64, 0xffffffc1, 0xffffffc1},
-		{0x100000000, 64, 0xffffffc0, 0x1ffffffc0},
-		{0x100000000, 64, 0, 0x100000000},
-		{0x10000003e, 64, 0xffffffff, 0xffffffff},
-		{0x10000003f, 64, 0xffffffff, 0x1ffffffff},
-		{0x10000003f, 64, 0, 0x100000000},
-		{0x100000040, 64, 0, 0x200000000},
-		{0x587654321, 1024, 0x87654322, 0x587654322},
-		{0x587654321, 1024, 0x87653f22, 0x587653f22},
-		{0x587654321, 1024, 0x87653f21, 0x687653f21},
-		{0x5000003fe, 1024, 0xffffffff, 0x4ffffffff},
-		{0x5000003fe, 1024, 0xfffffffe, 0x5fffffffe},
-		{0xffffffff80000000, 64, 5, 0xffffffff00000005}, /* no epoch behind the last */
+	    {0, 64, 1, 1},
+	    {0, 1024, 0xffffffff, 0xffffffff}, /* there is no epoch before the first */
+	    {100, 1024, 0xfffffff0, 0xfffffff0},
+	    {1000, 64, 1000, 1000},
+	    {1000, 64, 937, 937},
+	    {1000, 64, 936, 0x1000003a8},
+	    {0xffffffff, 64, 0, 0x100000000},
+	    {0xffffffff, 64, 5, 0x100000005},
+	    {0xffffffff, 64, 0xffffffff, 0xffffffff},
+	    {0xffffffff, 64, 0xffffffc0, 0xffffffc0},
+	    {0xffffffff, 64, 0xffffffbf, 0x1ffffffbf},
+	    {0x100000000, 64, 0xffffffff, 0xffffffff},
+	    {0x100000000, 64, 0xffffffc1, 0xffffffc1},
+	    {0x100000000, 64, 0xffffffc0, 0x1ffffffc0},
+	    {0x100000000, 64, 0, 0x100000000},
+	    {0x10000003e, 64, 0xffffffff, 0xffffffff},
+	    {0x10000003f, 64, 0xffffffff, 0x1ffffffff},
+	    {0x10000003f, 64, 0, 0x100000000},
+	    {0x100000040, 64, 0, 0x200000000},
+	    {0x587654321, 1024, 0x87654322, 0x587654322},
+	    {0x587654321, 1024, 0x87653f22, 0x587653f22},
+	    {0x587654321, 1024, 0x87653f21, 0x687653f21},
+	    {0x5000003fe, 1024, 0xffffffff, 0x4ffffffff},
+	    {0x5000003fe, 1024, 0xfffffffe, 0x5fffffffe},
+	    {0xffffffff80000000, 64, 5, 0xffffffff00000005}, /* no epoch behind the last */
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
 		uint64_t got = esp_replay_guess(t[i].top, t[i].window, t[i].low);
 
 		if (got != t[i].want)
-			printf("# row %zu: top %llx low %x: %llx, expected %llx\n", i, (unsigned long long)t[i].top,
-			       t[i].low, (unsigned long long)got, (unsigned long long)t[i].want);
+			printf("# row %zu: top %llx low %x: %llx, expected %llx\n", i,
+			       (unsigned long long)t[i].top, t[i].low, (unsigned long long)got,
+			       (unsigned long long)t[i].want);
 		CHECK(got == t[i].want);
 	}
 }
@@ -169,13 +173,13 @@ static void guess_inverts(void)
 }
 
 static const struct test_case cases[] = {
-	{"replay window: table", window_table},
-	{"replay window: across 2^32 and at 2^64", wide_numbers},
-	{"replay window: 0 switches it off", check_off},
-	{"replay window: sizes", window_sizes},
-	{"replay window: against a list", against_model},
-	{"ESN: guess table", guess_table},
-	{"ESN: guess around an epoch's end", guess_inverts},
+    {"replay window: table", window_table},
+    {"replay window: across 2^32 and at 2^64", wide_numbers},
+    {"replay window: 0 switches it off", check_off},
+    {"replay window: sizes", window_sizes},
+    {"replay window: against a list", against_model},
+    {"ESN: guess table", guess_table},
+    {"ESN: guess around an epoch's end", guess_inverts},
 };
 
 TEST_MAIN(cases)
