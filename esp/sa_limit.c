@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The words of an SA file about lifetimes, as they are given and as they are printed. */
+#include <errno.h>
+#include <string.h>
+
 #include "sa_parse.h"
 
 /* limit byte-hard N, as ip xfrm state add takes it; the word limit is gone already. */
