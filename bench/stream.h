@@ -12,7 +12,7 @@
 #include "job.h"
 
 struct stream_item {
-	unsigned long handle[6]; /* what the library keeps in its user's memory */
+	unsigned long handle[8]; /* what the library keeps in its user's memory */
 	struct job_item item;
 } __attribute__((__aligned__(64)));
 

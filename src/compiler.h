@@ -11,6 +11,17 @@
 #define pd_likely(x) __builtin_expect(!!(x), 1)
 #define pd_unlikely(x) __builtin_expect(!!(x), 0)
 
+/* Fetch a cache line that is about to be written, so that it need not be asked for twice. */
+static inline void pd_prefetch_write(const void *line)
+{
+#if defined(__x86_64__)
+	/* By name: compilers give it out only for processors that report it, and the others take it for a no-op. */
+	__asm__("prefetchw %0" ::"m"(*(const char *)line));
+#else
+	__builtin_prefetch(line, 1);
+#endif
+}
+
 /* A turn of a loop that waits for another CPU: lets a sibling hardware thread run. */
 static inline void pd_cpu_relax(void)
 {

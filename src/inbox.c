@@ -10,30 +10,21 @@ void pd_inbox_init(struct pd_inbox *inbox)
 }
 
 /*
- * The chain on the inbox runs from the newest node to the oldest, so a batch is
- * turned round before it is put on. One word holds the order and the consumer's
- * state: that is why no push can slip between the consumer's last look and its rest.
+ * One word holds the newest node, from which the older ones hang, and the consumer's state: that is why no
+ * push can slip between the consumer's last look and its rest.
  */
-bool pd_inbox_push(struct pd_inbox *inbox, void **first, void **last)
+bool pd_inbox_push(struct pd_inbox *inbox, void **node)
 {
 	uintptr_t old = atomic_load_explicit(&inbox->head, memory_order_relaxed);
-	void **newest = NULL;
 
-	for (void **node = first, **next;; node = next) {
-		next = node == last ? NULL : *node;
-		*node = newest;
-		newest = node;
-		if (!next)
-			break;
-	}
 	do {
-		*first = old > PD_INBOX_POKED ? (void *)old : NULL;
+		*node = old > PD_INBOX_POKED ? (void *)old : NULL;
 		/*
 		 * Release: pairs with the acquire in pd_inbox_take(); without it the consumer could read a node before it
 		 * is filled. Acquire: pairs with the release in pd_inbox_rest(); who starts the consumer anew must
 		 * not write to what it still used on its way to rest.
 		 */
-	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)newest, memory_order_acq_rel,
+	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)node, memory_order_acq_rel,
 							memory_order_relaxed));
 	return old == PD_INBOX_IDLE;
 }

@@ -28,11 +28,10 @@ enum {
 void pd_inbox_init(struct pd_inbox *inbox);
 
 /*
- * Any number of producers. Push a chain, whose first node is the oldest, and
- * whose links lead from first to last. True when the consumer was at rest: the caller
- * has to start it. Nothing that was pushed may be touched afterwards.
+ * Any number of producers. True when the consumer was at rest: the caller has to start it. The node may
+ * not be touched afterwards.
  */
-bool pd_inbox_push(struct pd_inbox *inbox, void **first, void **last);
+bool pd_inbox_push(struct pd_inbox *inbox, void **node);
 
 /* Any number of callers. Have the consumer look around once more. True as for pd_inbox_push(). */
 bool pd_inbox_poke(struct pd_inbox *inbox);

@@ -39,8 +39,9 @@ struct pd_lane {
 	/* The worker's. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
 	enum pd_lane_mode mode;
-	void **ready;	       /* tasks whose serial() comes next, by their link */
-	void **ready_last;
+	void **batches;			/* taken from the inbox: the first task of each, by its batch link */
+	struct padata_priv *ready;	/* tasks whose serial() comes next, by their next field */
+	struct padata_priv *ready_last; /* if the last of them is known */
 	uint64_t task_ns;      /* what one parallel() takes, as measured */
 	uint64_t now;	       /* the last time that it looked at the clock */
 	uint64_t search_until; /* when the search is given up */
@@ -93,11 +94,6 @@ struct padata_instance {
 
 /* The lane whose callback the calling thread is in, or about to be; NULL outside. */
 extern _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
-
-static inline struct padata_priv *pd_task_of(void **link)
-{
-	return container_of((void *)link, struct padata_priv, padata_private.next);
-}
 
 /* padata_priv.padata_private.state */
 enum pd_task_state {

@@ -19,6 +19,7 @@
 enum {
 	RUN_BITS = 6, /* how many are left of a run, below its first sequence number */
 	RUN_MAX = 32, /* tasks claimed at once, at most */
+	AHEAD = 3,	 /* tasks that a lane fetches in advance */
 	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
 };
 
@@ -102,6 +103,13 @@ static bool pending(struct padata_instance *pinst)
 	return false;
 }
 
+/* What the callback works on most likely follows the task: it comes from another CPU as well. */
+static void prefetch_task(const void *task)
+{
+	__builtin_prefetch(task);
+	__builtin_prefetch((const char *)task + PD_CACHE_LINE);
+}
+
 /* Calling */
 
 /* True when its worker slept, and so comes to it at once. */
@@ -151,56 +159,74 @@ static void look_again(struct padata_instance *pinst, int preferred)
 
 /* The serial stage */
 
-static void push(struct pd_lane *lane, void **first, void **last, unsigned int n)
+/* Consecutive tasks for one lane, on their way to it. */
+struct batch {
+	struct padata_priv *first, *last;
+	unsigned int n;
+};
+
+static void push(struct pd_lane *lane, const struct batch *batch)
 {
 	/* Relaxed: read by who has acquired what pd_window_taken() released. */
 	uint64_t queued = atomic_load_explicit(&lane->queued, memory_order_relaxed);
 
-	atomic_store_explicit(&lane->queued, queued + n, memory_order_relaxed);
+	atomic_store_explicit(&lane->queued, queued + batch->n, memory_order_relaxed);
+	batch->last->padata_private.next = NULL;
 	/*
 	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since there is one
-	 * token, and none is on the way, since the inbox is empty.
+	 * token; and none is on its way, since the inbox is empty.
 	 */
-	if (lane == pd_lane_self && !pd_inbox_holds(&lane->inbox)) {
-		*last = NULL;
+	if (lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&
+	    (!lane->ready || lane->ready_last)) {
 		if (lane->ready)
-			*lane->ready_last = first;
+			lane->ready_last->padata_private.next = batch->first;
 		else
-			lane->ready = first;
-		lane->ready_last = last;
+			lane->ready = batch->first;
+		lane->ready_last = batch->last;
 		return;
 	}
-	if (pd_inbox_push(&lane->inbox, first, last))
+	if (pd_inbox_push(&lane->inbox, &batch->first->padata_private.batch))
 		pd_worker_queue(lane->worker, &lane->work);
+}
+
+/*
+ * Each task points to the one AHEAD places further on, for the lane to fetch it in time: following the
+ * links one by one, it would wait for each task's cache line in turn.
+ */
+static void append(struct batch *batch, struct padata_priv *trail[AHEAD], struct padata_priv *task)
+{
+	if (batch->n == 0)
+		batch->first = task;
+	else
+		batch->last->padata_private.next = task;
+	if (batch->n >= AHEAD)
+		trail[batch->n % AHEAD]->padata_private.ahead = task;
+	trail[batch->n % AHEAD] = task;
+	task->padata_private.ahead = NULL;
+	batch->last = task;
+	batch->n++;
 }
 
 void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 {
-	struct padata_priv *task;
+	struct padata_priv *task, *trail[AHEAD];
 
 	do {
-		void **first = NULL, **last = NULL;
-		struct pd_lane *lane = NULL;
-		unsigned int n = 0;
+		struct batch batch = {0};
+		int cpu = -1;
 
 		while ((task = pd_window_take(&pinst->window, seq))) {
-			void **link = &task->padata_private.next;
-
 			seq++;
-			if (!lane || lane->cpu != task->padata_private.cb_cpu) {
-				if (lane)
-					push(lane, first, last, n);
-				lane = pd_instance_lane(pinst, task->padata_private.cb_cpu);
-				first = link;
-				n = 0;
-			} else {
-				*last = link;
+			prefetch_task(pd_window_task(&pinst->window, seq + 1));
+			if (batch.n && task->padata_private.cb_cpu != cpu) {
+				push(pd_instance_lane(pinst, cpu), &batch);
+				batch.n = 0;
 			}
-			last = link;
-			n++;
+			cpu = task->padata_private.cb_cpu;
+			append(&batch, trail, task);
 		}
-		if (lane)
-			push(lane, first, last, n);
+		if (batch.n)
+			push(pd_instance_lane(pinst, cpu), &batch);
 		pd_window_taken(&pinst->window, seq);
 	} while (!pd_window_park(&pinst->window, seq));
 	pd_barrier_light();
@@ -208,15 +234,25 @@ void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 		pd_notify(pinst, false);
 }
 
-static void take_inbox(struct pd_lane *lane)
+/* The next task whose serial() is to be called, or NULL. */
+static struct padata_priv *next_ready(struct pd_lane *lane)
 {
-	if (!lane->ready)
-		lane->ready = pd_inbox_take(&lane->inbox);
-	if (lane->ready && !lane->ready_last) {
-		lane->ready_last = lane->ready;
-		while (*lane->ready_last)
-			lane->ready_last = *lane->ready_last;
+	struct padata_priv *task = lane->ready;
+
+	if (!task) {
+		if (!lane->batches)
+			lane->batches = pd_inbox_take(&lane->inbox);
+		if (!lane->batches)
+			return NULL;
+		task = container_of((void *)lane->batches, struct padata_priv, padata_private.batch);
+		lane->batches = *lane->batches;
 	}
+	lane->ready = task->padata_private.next;
+	if (!lane->ready)
+		lane->ready_last = NULL;
+	if (task->padata_private.ahead)
+		prefetch_task(task->padata_private.ahead);
+	return task;
 }
 
 /* True while there is more to run. */
@@ -226,18 +262,11 @@ static bool run_serial(struct pd_lane *lane)
 	uint64_t completed = atomic_load_explicit(&lane->completed, memory_order_relaxed);
 
 	for (unsigned int n = 0; n < SERIAL_MAX; n++) {
-		struct padata_priv *task;
+		struct padata_priv *task = next_ready(lane);
 		unsigned int awaited;
 
-		take_inbox(lane);
-		if (!lane->ready)
+		if (!task)
 			return false;
-		task = pd_task_of(lane->ready);
-		lane->ready = *lane->ready;
-		if (lane->ready)
-			__builtin_prefetch(lane->ready);
-		else
-			lane->ready_last = NULL;
 		pd_task_set_state(task, PD_TASK_CALLER);
 		pd_debug_call(lane, task, PD_SERIAL);
 		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again. */
@@ -267,8 +296,10 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 	do {
 		struct padata_priv *task = pd_window_task(&pinst->window, seq);
 
-		if (++done < n)
-			__builtin_prefetch(pd_window_task(&pinst->window, seq + 1));
+		if (++done < n) {
+			pd_window_prefetch(&pinst->window, seq + 4);
+			prefetch_task(pd_window_task(&pinst->window, seq + 1));
+		}
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
 	} while (n > 1 && run_next(lane, &seq));
@@ -416,7 +447,7 @@ static void lane_run(struct work_struct *item)
 			pd_worker_queue(lane->worker, &lane->work);
 			break;
 		}
-		if (more || lane->mode != PD_LANE_RESTING || lane->ready)
+		if (more || lane->mode != PD_LANE_RESTING)
 			continue;
 		pd_lane_self = NULL;
 		if (pd_inbox_rest(&lane->inbox)) {
@@ -431,8 +462,7 @@ static void lane_run(struct work_struct *item)
 			break;
 		}
 		pd_lane_self = lane;
-		/* Somebody pushed or poked: go round, and let the take acquire what it was for. */
-		lane->ready = pd_inbox_take(&lane->inbox);
+		/* Somebody pushed or poked: the next round takes it. */
 	}
 	pd_guard_leave(PD_IN_LANE);
 }

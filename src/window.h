@@ -90,6 +90,12 @@ bool pd_window_claimable(const struct pd_window *w);
 /* Who claimed seq, or took it over from a claimer, and has not seen it done. */
 void *pd_window_task(const struct pd_window *w, uint64_t seq);
 
+/* A hint: the slot of seq, which is claimed, will soon be marked; its task soon be looked at. */
+static inline void pd_window_prefetch(const struct pd_window *w, uint64_t seq)
+{
+	pd_prefetch_write(&w->slots[seq & w->mask]);
+}
+
 enum pd_done {
 	PD_DONE,  /* marked; touch nothing of the instance any more */
 	PD_TOKEN, /* marked, and the caller now holds the token: take from seq on, then park */

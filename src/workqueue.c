@@ -129,7 +129,7 @@ struct pd_worker *pd_worker_get(struct workqueue_struct *wq, int cpu)
 
 bool pd_worker_queue(struct pd_worker *worker, struct work_struct *work)
 {
-	bool slept = pd_inbox_push(&worker->inbox, &work->padata_next, &work->padata_next);
+	bool slept = pd_inbox_push(&worker->inbox, &work->padata_next);
 
 	if (slept)
 		pd_unpark(&worker->parker);

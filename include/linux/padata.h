@@ -31,7 +31,9 @@ struct padata_priv {
 	void (*parallel)(struct padata_priv *padata);
 	void (*serial)(struct padata_priv *padata);
 	struct {
+		void *batch;
 		void *next;
+		void *ahead;
 		void *instance;
 		unsigned long long seq;
 		int cb_cpu;
