@@ -19,11 +19,13 @@
 
 #include "contract.h"
 
-static atomic_long alloc_calls;  /* malloc and its kin, mmap too */
-static atomic_long alloc_live;   /* blocks */
-static atomic_long alloc_bytes;  /* what they hold */
-static atomic_long alloc_fail = -1; /* this many calls from now, one fails; -1 never */
-static atomic_int thread_fail;   /* every pthread_create() fails */
+#define MAYBE_UNUSED __attribute__((unused))
+
+static MAYBE_UNUSED atomic_long alloc_calls;	 /* malloc and its kin, mmap too */
+static MAYBE_UNUSED atomic_long alloc_live;	 /* blocks */
+static MAYBE_UNUSED atomic_long alloc_bytes;	 /* what they hold */
+static MAYBE_UNUSED atomic_long alloc_fail = -1; /* this many calls from now, one fails; -1 never */
+static MAYBE_UNUSED atomic_int thread_fail;	 /* every pthread_create() fails */
 
 #define OURS __attribute__((visibility("default"), used))
 
