@@ -17,7 +17,7 @@ class Bench:
         self.seconds = seconds
         self.rounds = rounds
         self.retries = retries
-        self.patience = patience
+        self.patience = patience  # seconds for waiting and repeating, in all
         self.cpus = os.cpu_count()
         self.quiet_cpus = self.cpus  # those that are idle when nobody disturbs
         self.sums = {}
@@ -66,19 +66,22 @@ class Bench:
     def pair(self, first, second):
         """Both, one right after the other, again while either is disturbed; the least disturbed pair counts."""
         best = None
-        for _ in range(1 + self.retries):
+        for attempt in range(1 + self.retries):
+            begun = time.monotonic()
+            if attempt:
+                self._wait_for_quiet(begun + min(10, self.patience))
             pair = first(), second()
+            if attempt:
+                self.patience -= time.monotonic() - begun
             worst = max(run["disturbed"] for run in pair)
             if best is None or worst < best[0]:
                 best = worst, pair
-            if not worst:
+            if not worst or self.patience <= 0:
                 break
-            self._wait_for_quiet()
         return best[1]
 
-    def _wait_for_quiet(self):
+    def _wait_for_quiet(self, until):
         """Until the machine has been idle for a fifth of a second, or for as long as patience lasts."""
-        until = time.monotonic() + self.patience
         while time.monotonic() < until:
             before = idle_ticks()
             time.sleep(0.2)
