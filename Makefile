@@ -22,6 +22,7 @@ have = $(shell $(CC) -E -include $(1) -x c /dev/null >/dev/null 2>&1 && echo yes
 HAVE_OPENSSL   := $(call have,openssl/evp.h)
 HAVE_IPSEC_MB  := $(call have,intel-ipsec-mb.h)
 HAVE_PCAP      := $(call have,pcap/pcap.h)
+HAVE_LIBDEFLATE := $(if $(call have,libdeflate.h),$(call have,zlib.h))
 
 LIB_SRC  := $(wildcard src/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -36,7 +37,11 @@ ESP_LIBS := -lcrypto $(if $(HAVE_IPSEC_MB),-lIPSec_MB)
 
 # A tool's main file is tools/padata*.c; its subcommands and parts are tools/<its short name>_*.c.
 ESP_TOOL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata_esp.c tools/esp_*.c))
-STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata.c tools/stream_*.c))
+STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_LIBDEFLATE),,tools/stream_g%.c), \
+	$(wildcard tools/padata.c tools/stream_*.c)))
+STREAM_LIBS := $(if $(HAVE_LIBDEFLATE),-ldeflate -lz)
+$(BUILD)/tools/padata.o $(BUILD)/tools/stream_%.o: CPPFLAGS_ALL := -Iinclude -D_GNU_SOURCE -MMD -MP \
+	-DPADATA_VERSION='"$(VERSION)"' $(if $(HAVE_LIBDEFLATE),-DHAVE_LIBDEFLATE) $(CPPFLAGS)
 
 $(BUILD)/esp/%.o $(BUILD)/tools/esp_%.o $(BUILD)/tools/padata_esp.o: CPPFLAGS_ALL := \
 	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
@@ -49,6 +54,9 @@ TOOLS := $(if $(wildcard tools/padata.c),$(BUILD)/padata) \
 all: $(LIB_A) $(LIB_SO) $(TOOLS)
 ifeq ($(and $(HAVE_OPENSSL),$(HAVE_PCAP)),)
 	@echo "padata-esp is left out: install libssl-dev and libpcap-dev, or run 'make deps'"
+endif
+ifeq ($(HAVE_LIBDEFLATE),)
+	@echo "padata gzip is left out: install libdeflate-dev and zlib1g-dev, or run 'make deps'"
 endif
 
 $(LIB_A): $(LIB_OBJ)

@@ -74,7 +74,7 @@ struct job {
 	int in_reader; /* kept open: tells what the command left unread */
 	int pidfd;
 	uint64_t fed; /* header and block */
-	bool exited, lingering, terminated;
+	bool exited, lingering, terminated, over;
 	char *err_line; /* the start of a line of standard error whose end has not come */
 	size_t err_length;
 	int64_t started, ended, terminated_at, flowed_at;

@@ -106,7 +106,7 @@ static void parse_separator(const char **to, size_t *length, char *text)
 static void must_parse_size(const char *name, const char *text, size_t low, size_t *size)
 {
 	if (!parse_size(text, size) || *size < low)
-		die("%s %s: a size such as 4096, 64K or 1M%s", name, text, low > 1 ? ", of 64K at least" : "");
+		die("%s %s: a size such as 4096, 64K or 1M%s", name, text, low > 1 ? ", of 1M at least" : "");
 }
 
 static void parse_one(struct options *o, int value, char *text, const char *name)
@@ -123,7 +123,7 @@ static void parse_one(struct options *o, int value, char *text, const char *name
 			die("-%c %s: a number of records, 1 at least", value, text);
 		break;
 	case OPT_BLOCK: must_parse_size(name, text, 1, &o->block); o->block_given = true; break;
-	case OPT_MEMORY: must_parse_size(name, text, 65536, &o->memory); break;
+	case OPT_MEMORY: must_parse_size(name, text, 1 << 20, &o->memory); break;
 	case OPT_RECEND: parse_separator(&o->recend, &o->recend_length, text); break;
 	case OPT_RECSTART: parse_separator(&o->recstart, &o->recstart_length, text); break;
 	case OPT_HEADER: parse_header(o, text); break;

@@ -18,6 +18,7 @@
 /* What a held job costs beyond its bytes: so that many small ones are bounded too. */
 #define JOB_CHARGE 2048u
 
+struct input;
 struct loop;
 struct template;
 
@@ -27,11 +28,12 @@ struct run {
 	struct workqueue_struct *wq;
 	struct work_struct flow;
 	atomic_int cb_cpu;
-	cpu_set_t *child_cpus; /* where children may run */
+	cpu_set_t *child_cpus; /* where children may run; under mutex */
 	size_t child_cpus_size;
 	sigset_t child_signals;
 	bool child_ignores_sigpipe;
 	int null_fd, input_fd;
+	int stop_fd; /* readable when no more input is wanted */
 	uint64_t input_size; /* 0: not known */
 	const char *header;
 	size_t header_length;
@@ -39,6 +41,7 @@ struct run {
 	char *path; /* of the command, when it is one for all jobs */
 	size_t in_capacity, out_capacity; /* of the children's pipes */
 	bool may_splice;
+	unsigned long long numbered; /* the reader's */
 	const char *unit; /* what map's records are called; NULL: the input is bytes */
 	int64_t began;
 	struct memory memory;
@@ -55,7 +58,6 @@ struct run {
 	unsigned int running, slots;
 	unsigned long outstanding;
 	bool input_ended, no_more, busy;
-	unsigned long long numbered;
 	unsigned long long stop_at; /* nothing after this job is written */
 	int status;
 
@@ -73,7 +75,9 @@ void run_start(struct run *run);
 /* Hand over the next job, all its memory taken; false: no more are wanted. The job is the engine's either way. */
 bool run_add(struct run *run, struct job *job);
 /* No more input: wait for the end of everything, and return the status to exit with. */
-int run_finish(struct run *run);
+int run_finish(struct run *run, struct input *input);
+/* A job that was not handed over. */
+void run_drop(struct job *job);
 /* The input cannot be read any further; what came before still runs. */
 void run_input_failed(struct run *run);
 bool run_wants_more(struct run *run);
@@ -90,8 +94,9 @@ bool run_is_busy(struct run *run);
 void run_job_over(struct job *job);
 /* Whether the job comes after one that stopped everything. */
 bool run_is_past(struct run *run, const struct job *job);
-/* Nothing after this job. */
+/* Nothing after this job; and: what has started goes on, but nothing more is begun. */
 void run_stop_after(struct run *run, unsigned long long number);
+void run_start_no_more(struct run *run);
 /* May it be written before it has ended? */
 bool run_may_flow(const struct job *job);
 void job_parallel(struct padata_priv *padata);

@@ -1,0 +1,150 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# What bad input and failing commands get: one line, the status of xargs, everything before it and nothing after it.
+. "$(dirname "$0")/common.inc"
+padata=$(realpath "$padata")
+cd "$work" || exit 1
+seq 1 100 >in
+
+# One line that holds the text, and no other.
+says()
+{
+	[ "$(wc -l <err)" -eq 1 ] && grep -q "$1" err || { echo "not said: $1"; cat err; return 1; }
+}
+
+# Jobs of ten lines; the fifth, which begins with 41, does what it is told.
+fifth()
+{
+	want=$1 what=$2
+	shift 2
+	status_is "$want" "$padata" pipe -N 10 "$@" -- sh -c "read -r n; echo \$n; [ \$n != 41 ] || $what; cat" <in
+}
+
+killed()
+{
+	fifth 125 'kill -9 $$' && says 'job 5 (bytes 111 to 140).*killed by signal 9' &&
+		[ "$(tail -n 1 out)" = 41 ] && [ "$(wc -l <out)" -eq 41 ] && head -n 41 in | cmp - out
+}
+
+status_255()
+{
+	fifth 124 'exit 255' && says 'job 5 .*exit status 255' && [ "$(tail -n 1 out)" = 41 ]
+}
+
+plain_failure()
+{
+	fifth 123 'exit 3' && [ ! -s err ] && [ "$(wc -l <out)" -eq 91 ]
+}
+
+halt_now()
+{
+	fifth 123 'exit 3' --halt now,fail=1 && says 'job 5 .*exit status 3' && [ "$(tail -n 1 out)" = 41 ]
+}
+
+halt_second()
+{
+	status_is 123 "$padata" pipe -N 10 --halt now,fail=2 -- sh -c 'read -r n; echo $n; cat >rest; [ $n -lt 61 ]' <in &&
+		says 'job 8 ' && [ "$(tr '\n' ' ' <out)" = '1 11 21 31 41 51 61 71 ' ]
+}
+
+halt_soon()
+{
+	status_is 123 "$padata" pipe -N 1 -j 2 --halt soon,fail=1 -- sh -c 'read -r n; echo $n; sleep 0.05; [ $n != 3 ]' <in &&
+		says 'job 3 ' && [ "$(wc -l <out)" -le 9 ] && [ "$(wc -l <out)" -ge 3 ] && head -n "$(wc -l <out)" in | cmp - out
+}
+
+halt_never()
+{
+	fifth 125 'kill -9 $$' --halt never && says 'job 5 ' && [ "$(wc -l <out)" -eq 91 ]
+}
+
+timeout()
+{
+	began=$(date +%s)
+	fifth 125 'sleep 100' --timeout 0.2 && says 'job 5 .*--timeout 0.2' && [ "$(tail -n 1 out)" = 41 ] &&
+		[ $(($(date +%s) - began)) -lt 20 ]
+}
+
+timeout_of_the_deaf()
+{
+	status_is 125 "$padata" pipe --timeout 0.1 -- sh -c 'trap "" TERM; while :; do sleep 0.1; done' <in && says 'job 1 '
+}
+
+retries()
+{
+	status_is 0 "$padata" pipe -N 10 --retries 3 -- sh -c \
+		'read -r n; echo $n; echo >>tries.$n; [ $n != 41 ] || [ $(wc -l <tries.$n) -eq 3 ] || exit 1; cat' <in &&
+		cmp in out && [ "$(wc -l <tries.41)" -eq 3 ] && [ "$(wc -l <tries.51)" -eq 1 ]
+}
+
+retries_in_vain()
+{
+	rm -f tries.*
+	fifth 123 'echo >>tries; exit 1' --retries 4 && [ "$(wc -l <tries)" -eq 4 ]
+}
+
+not_found()
+{
+	status_is 127 "$padata" pipe -- no-such-command-here <in && says 'job 1 (bytes 0 to 291): no-such-command-here: not found' &&
+		[ ! -s out ]
+}
+
+cannot_run()
+{
+	echo data >plain_file
+	status_is 126 "$padata" pipe -- ./plain_file <in && says 'job 1 .*./plain_file: cannot be run: Permission denied'
+}
+
+unreadable()
+{
+	status_is 1 "$padata" pipe -a nowhere -- cat && says 'nowhere: No such file' &&
+		status_is 1 "$padata" pipe -a . -- cat && says 'Is a directory'
+}
+
+too_long()
+{
+	{ seq 1 1000; head -c 3000000 /dev/zero | tr '\0' x; echo; } >wide
+	status_is 1 "$padata" pipe --memory 1M --block 1000 -- cat <wide && says 'record at byte 3893 is longer' && seq 1 1000 | cmp - out &&
+		cat wide | status_is 1 "$padata" pipe --memory 1M --block 1000 -- cat && says 'record at byte 3893 is longer' &&
+		seq 1 1000 | cmp - out
+}
+
+nearly_too_long()
+{
+	{ seq 1 1000; head -c 800000 /dev/zero | tr '\0' x; echo; seq 1 1000; } >wide
+	status_is 0 "$padata" pipe --memory 1M --block 1000 -- cat <wide && cmp wide out &&
+		cat wide | status_is 0 "$padata" pipe --memory 1M --block 1000 -- cat && cmp wide out
+}
+
+closed_early()
+{
+	status_is 0 "$padata" pipe -N 50 -- sh -c 'read -r n; echo $n' <in && [ "$(tr '\n' ' ' <out)" = '1 51 ' ] &&
+		grep -q 'job 1 (bytes 0 to 140): sh: ended with 139 bytes of its input unread' err &&
+		seq 1 100000 >much && status_is 0 "$padata" pipe --block 300k -j 1 -- head -n 1 <much &&
+		grep -q 'job 1 (bytes 0 to 29.*head.*unread' err && [ "$(head -n 1 out)" = 1 ]
+}
+
+full_disk()
+{
+	status_is 1 sh -c '"$1" pipe -- cat <in >/dev/full' sh "$padata" && says 'job 1 .*No space left'
+}
+
+ok "pipe: a command that is killed" killed
+ok "pipe: a command that returns 255" status_255
+ok "pipe: a command that fails" plain_failure
+ok "pipe: --halt now,fail=1" halt_now
+ok "pipe: --halt now,fail=2" halt_second
+ok "pipe: --halt soon,fail=1" halt_soon
+ok "pipe: --halt never" halt_never
+ok "pipe: --timeout" timeout
+ok "pipe: --timeout and a command that does not want to end" timeout_of_the_deaf
+ok "pipe: --retries" retries
+ok "pipe: --retries in vain" retries_in_vain
+ok "pipe: an unknown command" not_found
+ok "pipe: a file that is no program" cannot_run
+ok "pipe: input that cannot be read" unreadable
+ok "pipe: a record longer than the memory" too_long
+ok "pipe: a record that just fits the memory" nearly_too_long
+ok "pipe: a command that leaves input unread" closed_early
+ok "pipe: a full disk" full_disk
+exit $cases_failed

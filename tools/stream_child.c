@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream_child.h"
+#include "stream_cpus.h"
+#include "stream_loop.h"
+#include "stream_spawn.h"
+#include "stream_template.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A line of standard error that is longer is passed on in pieces. */
+#define ERR_LINE_MAX ((size_t)65536)
+
+size_t pipe_holds(int fd)
+{
+	int n = 0;
+	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+bool pipe_is_closed(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
+static void shut(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+bool child_is_fed(const struct job *job)
+{
+	return job->run->unit || job->fed == job->run->header_length + job->length;
+}
+
+void child_drop_block(struct job *job)
+{
+	if (!job->block)
+		return;
+	free(job->block);
+	job->block = NULL;
+}
+
+/* A file whose pages cannot be moved into a pipe is copied. */
+static ssize_t feed_copy(struct job *job, uint64_t at, uint64_t left)
+{
+	char bytes[65536];
+	ssize_t got = pread_all(job->run->input_fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)at);
+	if (got <= 0) {
+		errno = got < 0 ? (int)-got : 0;
+		return got < 0 ? -1 : 0;
+	}
+	return write(job->in.fd, bytes, (size_t)got);
+}
+
+static ssize_t feed_some(struct job *job)
+{
+	struct run *run = job->run;
+	if (job->fed < run->header_length)
+		return write(job->in.fd, run->header + job->fed, run->header_length - job->fed);
+	uint64_t done = job->fed - run->header_length, left = job->length - done;
+	if (job->block)
+		return write(job->in.fd, job->block + done, (size_t)left);
+	off_t at = (off_t)(job->at + done);
+	ssize_t n = splice(run->input_fd, &at, job->in.fd, NULL, (size_t)left, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	if (n < 0 && errno == EINVAL)
+		return feed_copy(job, job->at + done, left);
+	return n;
+}
+
+size_t child_feed(struct job *job)
+{
+	size_t moved = 0;
+	while (job->in.fd >= 0 && !child_is_fed(job)) {
+		ssize_t n = feed_some(job);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			break;
+		if (n <= 0) {
+			job->outcome = OUTCOME_BAD_INPUT;
+			job->code = n < 0 ? errno : 0;
+			break;
+		}
+		moved += (size_t)n;
+		job->fed += (uint64_t)n;
+	}
+	if (child_is_fed(job) || job->outcome == OUTCOME_BAD_INPUT) {
+		loop_forget(job->run, &job->in);
+		shut(&job->in.fd);
+		if (job->tried >= job->run->o->tries)
+			child_drop_block(job);
+	}
+	return moved;
+}
+
+static void enlarge(int fd, size_t capacity)
+{
+	/* What a user may have in pipes is limited; a small pipe only costs more wake-ups. */
+	if (capacity > 65536 || capacity < 65536)
+		fcntl(fd, F_SETPIPE_SZ, (int)capacity);
+}
+
+static int open_pipes(struct job *job, int child_end[3])
+{
+	struct run *run = job->run;
+	int fds[2];
+	child_end[0] = run->null_fd;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	job->out.fd = fds[0];
+	child_end[1] = fds[1];
+	enlarge(fds[0], run->out_capacity);
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	job->err.fd = fds[0];
+	child_end[2] = fds[1];
+	if (run->unit)
+		return 0;
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return -errno;
+	job->in_reader = child_end[0] = fds[0];
+	job->in.fd = fds[1];
+	enlarge(fds[1], run->in_capacity);
+	fcntl(fds[1], F_SETFL, O_NONBLOCK);
+	return 0;
+}
+
+static int start(struct job *job, int child_end[3])
+{
+	struct run *run = job->run;
+	char *found = NULL;
+	int error = open_pipes(job, child_end);
+	if (error)
+		return error;
+	child_feed(job);
+	if (job->outcome == OUTCOME_BAD_INPUT)
+		return -EIO;
+	unsigned long cpus[run->child_cpus_size / sizeof(unsigned long)];
+	cpus_of_children(run, (cpu_set_t *)cpus);
+	struct spawn spawn = {
+		.path = run->path, .words = job->words ? job->words : template_words(run->template),
+		.in = child_end[0], .out = child_end[1], .err = child_end[2],
+		.cpus = (cpu_set_t *)cpus, .cpus_size = run->child_cpus_size,
+		.signals = &run->child_signals, .ignore_sigpipe = run->child_ignores_sigpipe,
+	};
+	if (!spawn.path) {
+		found = spawn_find(spawn.words[0]);
+		if (!found)
+			return -errno;
+		spawn.path = found;
+	}
+	job->started = now_ns();
+	job->cpu = sched_getcpu();
+	pid_t pid = spawn_start(&spawn, &job->pidfd);
+	free(found);
+	if (pid < 0)
+		return pid;
+	pthread_mutex_lock(&job->mutex);
+	job->pid = pid;
+	pthread_mutex_unlock(&job->mutex);
+	return 0;
+}
+
+int child_start(struct job *job)
+{
+	int child_end[3] = { -1, -1, -1 };
+	job->tried++;
+	int error = start(job, child_end);
+	if (child_end[1] >= 0)
+		close(child_end[1]);
+	if (child_end[2] >= 0)
+		close(child_end[2]);
+	return error;
+}
+
+static void keep_chunk(struct job *job, struct chunk *chunk)
+{
+	chunk->next = NULL;
+	*job->chunks_end = chunk;
+	job->chunks_end = &chunk->next;
+}
+
+/* Not more than what is there, so the read does not sleep. */
+static size_t take_chunk(struct job *job, size_t length)
+{
+	struct chunk *chunk = must_alloc(sizeof(*chunk) + length);
+	ssize_t got = read(job->out.fd, chunk->bytes, length);
+	if (got <= 0) {
+		free(chunk);
+		return 0;
+	}
+	chunk->length = (size_t)got;
+	keep_chunk(job, chunk);
+	return (size_t)got;
+}
+
+size_t child_drain(struct job *job)
+{
+	size_t there = pipe_holds(job->out.fd);
+	if (!there || !memory_try_take(&job->run->memory, there))
+		return 0;
+	size_t got = take_chunk(job, there);
+	memory_give(&job->run->memory, there - got);
+	job->chunks_charge += got;
+	return got;
+}
+
+size_t child_take_rest(struct job *job)
+{
+	size_t there, taken = 0, got;
+	while ((there = pipe_holds(job->out.fd)) > 0 && (got = take_chunk(job, there)) > 0)
+		taken += got;
+	return taken;
+}
+
+/* Each line in one write, so that lines of different commands do not mix. */
+static void pass_lines(struct job *job, bool last)
+{
+	struct run *run = job->run;
+	const char *end = memrchr(job->err_line, '\n', job->err_length);
+	size_t length = end ? (size_t)(end - job->err_line) + 1 : 0;
+	if (last || (!length && job->err_length >= ERR_LINE_MAX))
+		length = job->err_length;
+	if (!length)
+		return;
+	if (run->o->tag) {
+		for (size_t from = 0; from < length;) {
+			const char *stop = memchr(job->err_line + from, '\n', length - from);
+			size_t n = stop ? (size_t)(stop - job->err_line) - from : length - from;
+			size_t tag = strlen(job->tag);
+			char *line = must_alloc(tag + n + 2);
+			memcpy(line, job->tag, tag);
+			line[tag] = '\t';
+			memcpy(line + tag + 1, job->err_line + from, n);
+			line[tag + 1 + n] = '\n';
+			stderr_lines(line, tag + n + 2);
+			free(line);
+			from += n + 1;
+		}
+	} else {
+		if (job->err_line[length - 1] != '\n' && length < ERR_LINE_MAX) {
+			job->err_line = must_realloc(job->err_line, length + 1);
+			job->err_line[length] = '\n';
+			stderr_lines(job->err_line, length + 1);
+		} else {
+			stderr_lines(job->err_line, length);
+		}
+	}
+	job->err_length -= length;
+	memmove(job->err_line, job->err_line + length, job->err_length);
+}
+
+size_t child_pass_errors(struct job *job, bool last)
+{
+	size_t there = job->err.fd >= 0 ? pipe_holds(job->err.fd) : 0;
+	if (there) {
+		job->err_line = must_realloc(job->err_line, job->err_length + there + 1);
+		ssize_t got = read(job->err.fd, job->err_line + job->err_length, there);
+		there = got > 0 ? (size_t)got : 0;
+		if (job->result_err_fd >= 0)
+			write_all(job->result_err_fd, job->err_line + job->err_length, there);
+		job->err_length += there;
+	}
+	if (job->err_length && (there || last))
+		pass_lines(job, last);
+	return there;
+}
+
+void child_signal(struct job *job, int sig)
+{
+	pthread_mutex_lock(&job->mutex);
+	if (job->pid > 0)
+		kill(-job->pid, sig);
+	pthread_mutex_unlock(&job->mutex);
+}
+
+void child_reap(struct job *job)
+{
+	int status = 0;
+	pthread_mutex_lock(&job->mutex);
+	while (waitpid(job->pid, &status, 0) < 0 && errno == EINTR)
+		;
+	job->pid = 0;
+	pthread_mutex_unlock(&job->mutex);
+	job->ended = now_ns();
+	if (job->outcome == OUTCOME_NONE || job->outcome == OUTCOME_EXIT) {
+		job->outcome = WIFSIGNALED(status) ? OUTCOME_KILLED : OUTCOME_EXIT;
+		job->code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+	}
+	if (job->in_reader >= 0)
+		job->unread = pipe_holds(job->in_reader) + job->run->header_length + job->length - job->fed;
+	loop_forget(job->run, &job->in);
+	loop_forget(job->run, &job->err);
+	child_pass_errors(job, true);
+	shut(&job->in.fd);
+	shut(&job->in_reader);
+	shut(&job->err.fd);
+	shut(&job->pidfd);
+}
+
+void child_forget(struct job *job)
+{
+	loop_forget(job->run, &job->out);
+	shut(&job->out.fd);
+	shut(&job->in.fd);
+	shut(&job->in_reader);
+	shut(&job->err.fd);
+	pthread_mutex_lock(&job->mutex);
+	while (job->chunks) {
+		struct chunk *chunk = job->chunks;
+		job->chunks = chunk->next;
+		free(chunk);
+	}
+	job->chunks_end = &job->chunks;
+	memory_give(&job->run->memory, job->chunks_charge);
+	job->chunks_charge = 0;
+	pthread_mutex_unlock(&job->mutex);
+	job->fed = 0;
+	job->exited = job->lingering = job->terminated = job->over = false;
+	job->outcome = OUTCOME_NONE;
+	job->code = 0;
+}

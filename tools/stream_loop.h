@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STREAM_LOOP_H
+#define STREAM_LOOP_H
+
+/* The event loop: one thread that looks after the pipes and the ends of all running children, and signals. */
+
+#include "stream_run.h"
+
+struct loop;
+
+struct loop *loop_open(struct run *run);
+/* Every job is over. */
+void loop_close(struct loop *loop);
+
+/* The child runs: look after it from now on. Any thread. */
+void loop_watch(struct job *job);
+/* Something has changed that the loop would otherwise see at its next tick. Any thread. */
+void loop_wake(struct loop *loop);
+
+/* Arm a port for its next event. The loop, and for the oldest job's output the writer. */
+void loop_arm(struct run *run, struct job *job, struct port *port, unsigned int events);
+/* Take a port out, before its descriptor is closed. */
+void loop_forget(struct run *run, struct port *port);
+
+#endif

@@ -1,0 +1,410 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream_run.h"
+#include "stream_bar.h"
+#include "stream_child.h"
+#include "stream_cpus.h"
+#include "stream_input.h"
+#include "stream_loop.h"
+#include "stream_spawn.h"
+#include "stream_template.h"
+#include "stream_write.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define PIPE_LARGEST ((size_t)1 << 20)
+#define PIPE_USUAL ((size_t)65536)
+/* Beside the longest record: what was read behind it. */
+#define RUN_SPARE ((size_t)160 << 10)
+
+static void settle_capacities(struct run *run)
+{
+	const struct options *o = run->o;
+	/* A sixteenth of the memory: many jobs are held at a time, each with a pipe. */
+	size_t most = 4096;
+	while (most < PIPE_LARGEST && most * 2 <= o->memory / 16)
+		most *= 2;
+	/* A whole block, its ends in the middle of pages, goes into the pipe before the command starts. */
+	size_t wanted = PIPE_USUAL;
+	while (!run->unit && wanted < o->block && wanted < PIPE_LARGEST)
+		wanted *= 2;
+	run->in_capacity = run->out_capacity = wanted < most ? wanted : most;
+}
+
+static void block_signals(struct run *run)
+{
+	sigset_t all;
+	struct sigaction action;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &run->child_signals);
+	sigaction(SIGPIPE, NULL, &action);
+	run->child_ignores_sigpipe = action.sa_handler == SIG_IGN;
+}
+
+void run_open(struct run *run, const struct options *o)
+{
+	struct rlimit files;
+	*run = (struct run){ .o = o, .input_fd = -1, .stop_at = ~0ull, .joblog_fd = -1, .began = now_ns() };
+	run->ready_end = &run->ready;
+	run->newest = &run->oldest;
+	pthread_mutex_init(&run->mutex, NULL);
+	pthread_mutex_init(&run->out_mutex, NULL);
+	pthread_cond_init(&run->changed, NULL);
+	memory_open(&run->memory, o->memory);
+	run->unit = o->subcommand == PIPE ? NULL : o->zero ? "record" : "line";
+	settle_capacities(run);
+	run->may_splice = !o->tag && !o->results;
+	run->null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	run->stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (run->null_fd < 0 || run->stop_fd < 0)
+		die("cannot open /dev/null or an event: %s", strerror(errno));
+	/* Each running job has a few descriptors; many may run at a time. */
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
+	run->template = template_open(o);
+	const char *program = template_program(run->template);
+	if (program)
+		run->path = spawn_find(program);
+	write_open(run);
+	block_signals(run);
+}
+
+size_t run_longest(const struct run *run)
+{
+	return run->memory.limit - run_job_charge(run) - RUN_SPARE;
+}
+
+size_t run_job_charge(const struct run *run)
+{
+	return JOB_CHARGE + run->out_capacity;
+}
+
+bool run_may_flow(const struct job *job)
+{
+	return job->tried >= job->run->o->tries;
+}
+
+bool run_is_past(struct run *run, const struct job *job)
+{
+	pthread_mutex_lock(&run->mutex);
+	bool past = job->number > run->stop_at;
+	pthread_mutex_unlock(&run->mutex);
+	return past;
+}
+
+/* Under mutex. */
+static void drop_ready(struct run *run, struct job **dropped)
+{
+	*dropped = run->ready;
+	run->ready = NULL;
+	run->ready_end = &run->ready;
+	run->ready_count = 0;
+	run->no_more = true;
+	pthread_cond_broadcast(&run->changed);
+	uint64_t one = 1;
+	ssize_t n = write(run->stop_fd, &one, sizeof(one));
+	(void)n;
+}
+
+static void free_dropped(struct run *run, struct job *dropped)
+{
+	while (dropped) {
+		struct job *next = dropped->next;
+		memory_job_ends(&run->memory, dropped->block_charge + run->out_capacity);
+		job_free(dropped);
+		dropped = next;
+	}
+	memory_shut(&run->memory);
+	loop_wake(run->loop);
+}
+
+void run_stop_after(struct run *run, unsigned long long number)
+{
+	struct job *dropped;
+	pthread_mutex_lock(&run->mutex);
+	if (number < run->stop_at)
+		run->stop_at = number;
+	drop_ready(run, &dropped);
+	pthread_mutex_unlock(&run->mutex);
+	free_dropped(run, dropped);
+}
+
+void run_start_no_more(struct run *run)
+{
+	struct job *dropped;
+	pthread_mutex_lock(&run->mutex);
+	drop_ready(run, &dropped);
+	pthread_mutex_unlock(&run->mutex);
+	free_dropped(run, dropped);
+}
+
+/* What can be said before the job's turn: that later ones need not run. In order, the writer counts failures. */
+static void consider_stop(struct job *job)
+{
+	struct run *run = job->run;
+	const struct options *o = run->o;
+	if (job->outcome == OUTCOME_BAD_INPUT || job->outcome == OUTCOME_NO_MEMORY)
+		run_stop_after(run, job->number);
+	else if (!job_failed(job) || o->halt == HALT_NEVER)
+		return;
+	else if (o->halt == HALT_AS_XARGS && job_status(job) != EXIT_FAILED)
+		run_stop_after(run, job->number);
+	else if (o->halt == HALT_NOW && o->halt_failures == 1)
+		run_stop_after(run, job->number);
+	else if (o->halt == HALT_SOON && o->halt_failures == 1)
+		run_start_no_more(run);
+}
+
+void run_job_over(struct job *job)
+{
+	struct run *run = job->run;
+	consider_stop(job);
+	pthread_mutex_lock(&run->mutex);
+	run->running--;
+	pthread_mutex_unlock(&run->mutex);
+	if (job->block_charge > JOB_CHARGE) {
+		/* The input has been consumed. */
+		child_drop_block(job);
+		memory_give(&run->memory, job->block_charge - JOB_CHARGE);
+		job->block_charge = JOB_CHARGE;
+	}
+	run_submit(run);
+	padata_do_serial(&job->padata);
+}
+
+void job_parallel(struct padata_priv *padata)
+{
+	struct job *job = container_of(padata, struct job, padata);
+	struct run *run = job->run;
+	if (run_is_past(run, job) || atomic_load(&run->ending)) {
+		job->outcome = OUTCOME_SKIPPED;
+		run_job_over(job);
+		return;
+	}
+	if (run->o->dry_run) {
+		template_print(job);
+		job->outcome = OUTCOME_EXIT;
+		run_job_over(job);
+		return;
+	}
+	write_open_results(job);
+	int error = child_start(job);
+	if (error == 0) {
+		loop_watch(job);
+		return;
+	}
+	if (job->outcome != OUTCOME_BAD_INPUT) {
+		job->outcome = OUTCOME_CANNOT_RUN;
+		job->code = -error;
+	}
+	run_job_over(job);
+}
+
+static void job_serial(struct padata_priv *padata)
+{
+	struct job *job = container_of(padata, struct job, padata);
+	struct run *run = job->run;
+	pthread_mutex_lock(&run->out_mutex);
+	if (!run_is_past(run, job) && job->outcome != OUTCOME_SKIPPED)
+		write_job(job);
+	pthread_mutex_lock(&run->mutex);
+	run->oldest = job->next;
+	if (!run->oldest)
+		run->newest = &run->oldest;
+	struct job *next = run->oldest;
+	pthread_mutex_unlock(&run->mutex);
+
+	size_t held = job->block_charge + job->chunks_charge + (job->pipe_reserved ? run->out_capacity : 0);
+	atomic_fetch_add(&run->jobs_done, 1);
+	job_free(job);
+	if (next) {
+		pthread_mutex_lock(&next->mutex);
+		next->oldest = true;
+		pthread_mutex_unlock(&next->mutex);
+		write_flow(next);
+	}
+	pthread_mutex_unlock(&run->out_mutex);
+	memory_job_ends(&run->memory, held);
+	pthread_mutex_lock(&run->mutex);
+	/* The last one may find the engine taken down as soon as it lets go. */
+	if (--run->outstanding == 0)
+		pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->mutex);
+}
+
+static void flow_work(struct work_struct *work)
+{
+	struct run *run = container_of(work, struct run, flow);
+	pthread_mutex_lock(&run->out_mutex);
+	pthread_mutex_lock(&run->mutex);
+	struct job *job = run->oldest;
+	pthread_mutex_unlock(&run->mutex);
+	/* Only the writer frees jobs, and that is this thread. */
+	if (job)
+		write_flow(job);
+	pthread_mutex_unlock(&run->out_mutex);
+}
+
+void run_start(struct run *run)
+{
+	INIT_WORK(&run->flow, flow_work);
+	bar_open(run);
+	cpus_open(run);
+	loop_open(run);
+}
+
+/* Under mutex. The order of submission is that of the ready list, whichever thread submits. */
+static bool submit_one(struct run *run)
+{
+	struct job *job = run->ready, *after = job->next;
+	job->next = NULL;
+	bool first = run->oldest == NULL;
+	if (first) {
+		pthread_mutex_lock(&job->mutex);
+		job->oldest = true;
+		pthread_mutex_unlock(&job->mutex);
+	}
+	*run->newest = job;
+	struct job **newest = run->newest;
+	run->newest = &job->next;
+	run->ready = after;
+	if (!after)
+		run->ready_end = &run->ready;
+	run->ready_count--;
+	run->running++;
+	run->outstanding++;
+	job->padata.parallel = job_parallel;
+	job->padata.serial = job_serial;
+	int error = padata_do_parallel(run->pinst, &job->padata, atomic_load(&run->cb_cpu));
+	/* Another CPU to write on, but only when the last one has nothing left to write: the order is kept by one. */
+	if (error == -EINVAL && run->outstanding == 1) {
+		atomic_store(&run->cb_cpu, cpus_first(run));
+		error = padata_do_parallel(run->pinst, &job->padata, atomic_load(&run->cb_cpu));
+	}
+	if (error == -EINPROGRESS)
+		return true;
+	*newest = NULL;
+	run->newest = newest;
+	job->next = after;
+	job->oldest = false;
+	run->ready = job;
+	if (!after)
+		run->ready_end = &job->next;
+	run->ready_count++;
+	run->running--;
+	run->outstanding--;
+	return false;
+}
+
+void run_submit(struct run *run)
+{
+	bool wake = false;
+	pthread_mutex_lock(&run->mutex);
+	unsigned int before = run->ready_count;
+	while (run->ready && run->running < run->slots) {
+		if (!submit_one(run)) {
+			wake = !run->busy;
+			run->busy = true;
+			break;
+		}
+		run->busy = false;
+	}
+	if (run->ready_count != before)
+		pthread_cond_broadcast(&run->changed);
+	pthread_mutex_unlock(&run->mutex);
+	/* The loop tries again at its ticks. */
+	if (wake)
+		loop_wake(run->loop);
+}
+
+bool run_is_busy(struct run *run)
+{
+	pthread_mutex_lock(&run->mutex);
+	bool busy = run->busy;
+	pthread_mutex_unlock(&run->mutex);
+	return busy;
+}
+
+void run_submit_again(struct run *run)
+{
+	if (run_is_busy(run))
+		run_submit(run);
+}
+
+bool run_wants_more(struct run *run)
+{
+	pthread_mutex_lock(&run->mutex);
+	bool wants = !run->no_more;
+	pthread_mutex_unlock(&run->mutex);
+	return wants;
+}
+
+bool run_add(struct run *run, struct job *job)
+{
+	memory_job_begins(&run->memory);
+	pthread_mutex_lock(&run->mutex);
+	/* A few ahead of the running ones: more would only hold memory. */
+	while (!run->no_more && run->ready_count >= 2 + run->slots / 2)
+		pthread_cond_wait(&run->changed, &run->mutex);
+	bool wanted = !run->no_more;
+	if (wanted) {
+		job->pipe_reserved = true;
+		*run->ready_end = job;
+		run->ready_end = &job->next;
+		run->ready_count++;
+	}
+	pthread_mutex_unlock(&run->mutex);
+	if (!wanted) {
+		memory_job_ends(&run->memory, job->block_charge + run->out_capacity);
+		job_free(job);
+		return false;
+	}
+	run_submit(run);
+	return true;
+}
+
+void run_input_failed(struct run *run)
+{
+	pthread_mutex_lock(&run->mutex);
+	if (!run->status)
+		run->status = EXIT_ERROR;
+	pthread_mutex_unlock(&run->mutex);
+}
+
+void run_drop(struct job *job)
+{
+	job_free(job);
+}
+
+int run_finish(struct run *run, struct input *input)
+{
+	if (run->loop) {
+		pthread_mutex_lock(&run->mutex);
+		run->input_ended = true;
+		while (run->ready || run->outstanding)
+			pthread_cond_wait(&run->changed, &run->mutex);
+		pthread_mutex_unlock(&run->mutex);
+		loop_close(run->loop);
+		cpus_close(run);
+	}
+	bar_close();
+	write_close(run);
+	int status = run->status;
+	template_close(run->template);
+	free(run->path);
+	input_close(input);
+	close(run->null_fd);
+	close(run->stop_fd);
+	memory_close(&run->memory);
+	pthread_cond_destroy(&run->changed);
+	pthread_mutex_destroy(&run->mutex);
+	pthread_mutex_destroy(&run->out_mutex);
+	return status;
+}
