@@ -158,7 +158,7 @@ static void *consume(void *argument)
 static void push_node(int i)
 {
 	nodes[i].value = 7;
-	if (pd_inbox_push(&inbox, &nodes[i].next, &nodes[i].next))
+	if (pd_inbox_push(&inbox, &nodes[i].next))
 		pd_unpark(&parker);
 }
 

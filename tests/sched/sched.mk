@@ -20,6 +20,7 @@ SCHED_LIB_OBJ := $(patsubst $(SCHED_SRC)/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard $
 SCHED_SCENARIOS := $(patsubst tests/sched/%.c,$(SCHED_BUILD)/%,$(wildcard tests/sched/scenario_*.c))
 SCHED_BUGS := 1 2 3 4 5 6 7 8 9 10
 SCHED_RINGS := $(SCHED_BUILD)/ring_correct $(SCHED_BUGS:%=$(SCHED_BUILD)/ring_bug%)
+SCHED_LITMUS := $(SCHED_BUILD)/litmus_strong $(SCHED_BUILD)/litmus_weak
 
 $(SCHED_OBJ): $(SCHED_BUILD)/%.o: tests/sched/%.c
 	@mkdir -p $(@D)
@@ -43,12 +44,20 @@ $(SCHED_BUILD)/ring%.o: tests/sched/ring.c tests/sched/redirect
 $(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHED_OBJ)
 	$(CC) -no-pie -o $@ $^ -pthread
 
+$(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
+	@mkdir -p $(@D)
+	$(SCHED_CC) $(SCHED_TESTED) -DWEAK=$(if $(filter weak,$*),1,0) -c -o $@ $<
+	$(SCHED_REDIRECT) $@
+
+$(SCHED_LITMUS): %: %.o $(SCHED_OBJ)
+	$(CC) -no-pie -o $@ $^ -pthread
+
 $(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
 	$(CC) -no-pie -o $@ $^ -pthread
 
 .SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
 
-sched: $(SCHED_RINGS) $(SCHED_SCENARIOS)
+sched: $(SCHED_LITMUS) $(SCHED_RINGS) $(SCHED_SCENARIOS)
 
 check-sched: deps
 	@$(MAKE) --no-print-directory sched
