@@ -38,6 +38,7 @@ struct pd_lane {
 
 	/* The worker's. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
+	_Atomic uint64_t serving;	/* the task whose serial() comes next or runs; written by the worker */
 	enum pd_lane_mode mode;
 	void **batches;			/* taken from the inbox: the first task of each, by its batch link */
 	struct padata_priv *ready;	/* tasks whose serial() comes next, by their next field */
@@ -86,6 +87,7 @@ struct padata_instance {
 	pthread_mutex_t room_lock; /* the list of struct pd_await, the descriptor */
 	struct pd_await *awaits;
 	atomic_uint room_turn; /* futex: changes when there is room again */
+	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	atomic_int room_fd;
 	bool room_fd_shows; /* room; the updater's */
 	atomic_uint room_fd_updates; /* asked for and not done; who raises it from 0 does them */

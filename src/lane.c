@@ -234,49 +234,65 @@ void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 		pd_notify(pinst, false);
 }
 
-/* The next task whose serial() is to be called, or NULL. */
-static struct padata_priv *next_ready(struct pd_lane *lane)
+/* The task whose serial() comes next, or NULL. */
+static struct padata_priv *look_ready(struct pd_lane *lane)
+{
+	if (lane->ready)
+		return lane->ready;
+	if (!lane->batches)
+		lane->batches = pd_inbox_take(&lane->inbox);
+	if (!lane->batches)
+		return NULL;
+	lane->ready = container_of((void *)lane->batches, struct padata_priv, padata_private.batch);
+	lane->batches = *lane->batches;
+	/* Its last task is known to who pushed it. */
+	lane->ready_last = NULL;
+	return lane->ready;
+}
+
+static void take_ready(struct pd_lane *lane)
 {
 	struct padata_priv *task = lane->ready;
 
-	if (!task) {
-		if (!lane->batches)
-			lane->batches = pd_inbox_take(&lane->inbox);
-		if (!lane->batches)
-			return NULL;
-		task = container_of((void *)lane->batches, struct padata_priv, padata_private.batch);
-		lane->batches = *lane->batches;
-	}
 	lane->ready = task->padata_private.next;
-	if (!lane->ready)
-		lane->ready_last = NULL;
 	if (task->padata_private.ahead)
 		prefetch_task(task->padata_private.ahead);
-	return task;
+}
+
+/* Say how far the serial stage has come, and see who waits for that. */
+static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
+{
+	struct padata_instance *pinst = lane->instance;
+	struct padata_priv *next = look_ready(lane);
+	unsigned int awaited;
+
+	if (next)
+		/* Release: pairs with the acquire in has_completed(): what the earlier serial() did is seen by who waited for them. */
+		atomic_store_explicit(&lane->serving, next->padata_private.seq, memory_order_release);
+	pd_barrier_light();
+	awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
+	if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16)))
+		pd_notify(pinst, false);
+	return next;
 }
 
 /* True while there is more to run. */
 static bool run_serial(struct pd_lane *lane)
 {
-	struct padata_instance *pinst = lane->instance;
 	uint64_t completed = atomic_load_explicit(&lane->completed, memory_order_relaxed);
+	struct padata_priv *task = look_ready(lane);
 
-	for (unsigned int n = 0; n < SERIAL_MAX; n++) {
-		struct padata_priv *task = next_ready(lane);
-		unsigned int awaited;
-
-		if (!task)
-			return false;
+	if (task)
+		task = report(lane, completed);
+	for (unsigned int n = 0; task && n < SERIAL_MAX; n++) {
+		take_ready(lane);
 		pd_task_set_state(task, PD_TASK_CALLER);
 		pd_debug_call(lane, task, PD_SERIAL);
 		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again. */
 		atomic_store_explicit(&lane->completed, ++completed, memory_order_release);
-		pd_barrier_light();
-		awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
-		if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16)))
-			pd_notify(pinst, false);
+		task = report(lane, completed);
 	}
-	return true;
+	return task;
 }
 
 /* The parallel stage */

@@ -11,11 +11,14 @@ static bool is_delivered(struct padata_instance *pinst, const uint64_t *argument
 	return atomic_load_explicit(&pinst->window.taken, memory_order_acquire) >= argument[0];
 }
 
-/* Lane number argument[0] of the list has completed argument[1] tasks. */
+/* Lane number argument[0] of the list has completed argument[1] tasks, or all those below argument[2]. */
 static bool has_completed(struct padata_instance *pinst, const uint64_t *argument)
 {
-	/* Acquire: pairs with the release in run_serial(): what serial() did is seen by who waited for it. */
-	return atomic_load_explicit(&pinst->lane_list[argument[0]]->completed, memory_order_acquire) >= argument[1];
+	struct pd_lane *lane = pinst->lane_list[argument[0]];
+
+	/* Acquire, both: pair with the releases in run_serial() and report(): what serial() did is seen by who waited for it. */
+	return atomic_load_explicit(&lane->completed, memory_order_acquire) >= argument[1] ||
+	       atomic_load_explicit(&lane->serving, memory_order_acquire) >= argument[2];
 }
 
 /* Twice, since a lane that was looked at first may have been poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending. */
@@ -48,7 +51,7 @@ static void complete_all_below(struct padata_instance *pinst, uint64_t seq)
 	for (unsigned int i = 0; i < lanes; i++)
 		queued[i] = atomic_load_explicit(&pinst->lane_list[i]->queued, memory_order_relaxed);
 	for (unsigned int i = 0; i < lanes; i++)
-		pd_await(pinst, has_completed, (uint64_t[]){i, queued[i]});
+		pd_await(pinst, has_completed, (uint64_t[]){i, queued[i], seq});
 }
 
 PD_EXPORT int padata_flush(struct padata_instance *pinst)

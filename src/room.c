@@ -5,11 +5,14 @@
 #include "instance.h"
 
 #include <limits.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 /* A producer is woken for half a window at once, unless that takes longer than this. */
 static const uint64_t coalesce_ns = 1000000;
+/* About what it takes to wake a sleeper, until it runs. */
+static const uint64_t spin_ns = 30000;
 
 unsigned int pd_room(struct padata_instance *pinst)
 {
@@ -45,7 +48,19 @@ static int look_for_room(struct padata_instance *pinst)
 	return !(gate & PD_GATE_CHANGING) && pd_room(pinst) > 0;
 }
 
-static int wait_room(struct padata_instance *pinst)
+/*
+ * Half of a window of short tasks is free again before a sleeper could be woken. Meanwhile the processor is
+ * offered to whoever else wants it, the workers first of all.
+ */
+static void spin_for_room(struct padata_instance *pinst, uint64_t until)
+{
+	unsigned int half = atomic_load_explicit(&pinst->size, memory_order_relaxed) / 2;
+
+	while (pd_room(pinst) <= half && pd_now() < until)
+		sched_yield();
+}
+
+static int sleep_for_room(struct padata_instance *pinst)
 {
 	bool coalesce = true;
 
@@ -55,11 +70,12 @@ static int wait_room(struct padata_instance *pinst)
 		int found = look_for_room(pinst);
 
 		if (found)
-			return found < 0 ? found : 0;
-		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM, memory_order_seq_cst);
+			return found;
+		/* Relaxed: a barrier follows. */
+		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM, memory_order_relaxed);
 		/*
 		 * While it coalesces it may miss a completion, but no lane's coming to rest, which passes a
-		 * full fence: pairs with the one in lane_run(). Then it may miss none.
+		 * full fence: pairs with the one in lane_run(). After that it may miss none.
 		 */
 		if (coalesce)
 			atomic_thread_fence(memory_order_seq_cst);
@@ -67,12 +83,28 @@ static int wait_room(struct padata_instance *pinst)
 			pd_barrier_heavy();
 		found = look_for_room(pinst);
 		if (found)
-			return found < 0 ? found : 0;
+			return found;
 		began = pd_now();
 		pd_futex_wait(&pinst->room_turn, turn, coalesce ? coalesce_ns : 0);
 		if (pd_now() - began >= coalesce_ns)
 			coalesce = false;
 	}
+}
+
+static int wait_room(struct padata_instance *pinst)
+{
+	int found = look_for_room(pinst);
+
+	if (!found) {
+		uint64_t began = pd_now();
+
+		/* Relaxed: a guess, from how long it took last time. */
+		if (atomic_load_explicit(&pinst->room_wait_ns, memory_order_relaxed) < spin_ns)
+			spin_for_room(pinst, began + spin_ns);
+		found = sleep_for_room(pinst);
+		atomic_store_explicit(&pinst->room_wait_ns, pd_now() - began, memory_order_relaxed);
+	}
+	return found < 0 ? found : 0;
 }
 
 PD_EXPORT int padata_wait_room(struct padata_instance *pinst)
