@@ -32,6 +32,16 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
+#if defined(__SANITIZE_THREAD__)
+#define THREAD_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define THREAD_SANITIZED 1
+#endif
+#endif
+#ifndef THREAD_SANITIZED
+#define THREAD_SANITIZED 0
+#endif
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -353,7 +363,7 @@ static inline void must_abort(void (*body)(void), const char *word)
 	CHECK(strstr(text, word));
 }
 
-/* A child of a test program that has threads may start threads of its own. */
+/* The thread sanitizer lets a child with the memory of many threads start threads, where it can. */
 #define CHILD_MAY_START_THREADS                                                        \
 	__attribute__((visibility("default"))) const char *__tsan_default_options(void); \
 	const char *__tsan_default_options(void)                                       \
