@@ -113,8 +113,8 @@ PD_EXPORT void padata_stop(struct padata_instance *pinst)
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
 	pd_guard_enter(PD_IN_CALL, pinst, 0);
-	/* Release: keeps the release sequence that the masks were published with. */
-	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_STOPPED, memory_order_release);
+	/* Relaxed: it publishes nothing, and as a read-modify-write it hands on what the gate's opener published. */
+	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_STOPPED, memory_order_relaxed);
 	pd_room_wake(pinst);
 	pd_guard_leave(PD_IN_CALL);
 }

@@ -4,22 +4,24 @@
 
 #include "instance.h"
 
+#include <limits.h>
 #include <sched.h>
 
-static bool reserve(struct padata_instance *pinst, uint64_t gate, uint64_t *seq, int *refusal)
+/* False: try again. Otherwise *result is -EINPROGRESS, and *n numbers from *seq on are ours, or the refusal. */
+static bool reserve(struct padata_instance *pinst, uint64_t gate, uint64_t *seq, unsigned int *n, int *result)
 {
-	switch (pd_window_reserve(&pinst->window, gate, seq)) {
+	switch (pd_window_reserve(&pinst->window, gate, seq, n)) {
 	case PD_RESERVED:
-		*refusal = -EINPROGRESS;
+		*result = -EINPROGRESS;
 		return true;
 	case PD_STOPPED:
-		*refusal = 0;
+		*result = 0;
 		return true;
 	case PD_CHANGING:
-		*refusal = -EBUSY;
+		*result = -EBUSY;
 		return true;
 	case PD_FULL:
-		*refusal = -EBUSY;
+		*result = -EBUSY;
 		return pd_room(pinst) == 0;
 	case PD_AGAIN:
 		break;
@@ -27,32 +29,45 @@ static bool reserve(struct padata_instance *pinst, uint64_t gate, uint64_t *seq,
 	return false;
 }
 
-static int submit(struct padata_instance *pinst, struct padata_priv *task, int cb_cpu)
+static bool is_complete(struct padata_priv *const *tasks, unsigned int n)
 {
-	uint64_t seq;
-	int result;
-
-	for (;;) {
-		uint64_t gate = pd_window_gate(&pinst->window);
-
-		if (gate & PD_GATE_STOPPED)
-			return 0;
-		if (gate & PD_GATE_CHANGING)
-			return -EBUSY;
-		if (!task || !task->parallel || !task->serial || !pd_instance_usable(pinst, cb_cpu))
-			return -EINVAL;
-		if (reserve(pinst, gate, &seq, &result))
-			break;
+	for (unsigned int i = 0; i < n; i++) {
+		if (!tasks[i] || !tasks[i]->parallel || !tasks[i]->serial)
+			return false;
 	}
-	if (result != -EINPROGRESS)
-		return result;
+	return true;
+}
 
+static void publish(struct padata_instance *pinst, struct padata_priv *task, uint64_t seq, int cb_cpu)
+{
 	task->padata_private.instance = pinst;
 	task->padata_private.seq = seq;
 	task->padata_private.cb_cpu = cb_cpu;
 	pd_task_set_state(task, PD_TASK_SUBMITTED);
 	pd_window_publish(&pinst->window, seq, task);
-	/* From here on the task may have completed; the instance is kept by our guard. */
+}
+
+/* -EINPROGRESS, and the first *n of the tasks are accepted, consecutive in the order; or the refusal of all. */
+static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n, int cb_cpu)
+{
+	uint64_t seq, gate;
+	int result;
+
+	do {
+		gate = pd_window_gate(&pinst->window);
+		if (gate & PD_GATE_STOPPED)
+			return 0;
+		if (gate & PD_GATE_CHANGING)
+			return -EBUSY;
+		if (!is_complete(tasks, *n) || !pd_instance_usable(pinst, cb_cpu))
+			return -EINVAL;
+	} while (!reserve(pinst, gate, &seq, n, &result));
+	if (result != -EINPROGRESS)
+		return result;
+
+	for (unsigned int i = 0; i < *n; i++)
+		publish(pinst, tasks[i], seq + i, cb_cpu);
+	/* From here on the tasks may have completed; the instance is kept by our guard. */
 	pd_barrier_light();
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 		pd_lane_call(pinst, sched_getcpu());
@@ -63,6 +78,7 @@ static int submit(struct padata_instance *pinst, struct padata_priv *task, int c
 
 PD_EXPORT int padata_do_parallel(struct padata_instance *pinst, struct padata_priv *padata, int cb_cpu)
 {
+	unsigned int n = 1;
 	int result;
 
 	if (!pinst)
@@ -70,9 +86,24 @@ PD_EXPORT int padata_do_parallel(struct padata_instance *pinst, struct padata_pr
 	if (pd_unlikely(pd_instance_inherited(pinst)))
 		return -ENODEV;
 	pd_guard_enter(PD_IN_CALL, pinst, 0);
-	result = submit(pinst, padata, cb_cpu);
+	result = submit(pinst, &padata, &n, cb_cpu);
 	pd_guard_leave(PD_IN_CALL);
 	return result;
+}
+
+PD_EXPORT int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int n,
+				       int cb_cpu)
+{
+	int result;
+
+	if (!pinst || !tasks || n == 0 || n > INT_MAX)
+		return -EINVAL;
+	if (pd_unlikely(pd_instance_inherited(pinst)))
+		return -ENODEV;
+	pd_guard_enter(PD_IN_CALL, pinst, 0);
+	result = submit(pinst, tasks, &n, cb_cpu);
+	pd_guard_leave(PD_IN_CALL);
+	return result == -EINPROGRESS ? (int)n : result;
 }
 
 PD_EXPORT void padata_do_serial(struct padata_priv *padata)

@@ -83,24 +83,29 @@ void pd_window_destroy(struct pd_window *w)
 	free(w->slots);
 }
 
-enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq)
+enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq, unsigned int *n)
 {
+	uint64_t next = gate >> PD_GATE_SHIFT, limit;
+
 	if (gate & PD_GATE_STOPPED)
 		return PD_STOPPED;
 	if (gate & PD_GATE_CHANGING)
 		return PD_CHANGING;
 	/*
-	 * Acquire: pairs with the release in pd_window_allow(). The slot's earlier task has been taken and
-	 * completed by then; without it our writes to the slot could be overtaken by its taker's.
+	 * Acquire: pairs with the release in pd_window_allow(). The slots' earlier tasks have been taken and
+	 * completed by then; without it our writes to a slot could be overtaken by its taker's.
 	 */
-	if ((gate >> PD_GATE_SHIFT) >= atomic_load_explicit(&w->limit, memory_order_acquire))
+	limit = atomic_load_explicit(&w->limit, memory_order_acquire);
+	if (next >= limit)
 		return PD_FULL;
-	*seq = gate >> PD_GATE_SHIFT;
+	if (limit - next < *n)
+		*n = (unsigned int)(limit - next);
+	*seq = next;
 	/*
 	 * Release: pairs with the acquire in pd_window_gate(): who sees the number reserved, and so waits for its task,
 	 * sees the producer inside its call.
 	 */
-	if (!atomic_compare_exchange_strong_explicit(&w->gate, &gate, gate + ((uint64_t)1 << PD_GATE_SHIFT),
+	if (!atomic_compare_exchange_strong_explicit(&w->gate, &gate, (next + *n) << PD_GATE_SHIFT,
 						     memory_order_release, memory_order_relaxed))
 		return PD_AGAIN;
 	return PD_RESERVED;

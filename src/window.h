@@ -71,10 +71,11 @@ static inline uint64_t pd_window_gate(const struct pd_window *w)
 }
 
 /*
- * Any number of producers. Reserve the next number, if the gate is still as it was; PD_AGAIN when it
- * is not. A number, once reserved, has to be published.
+ * Any number of producers. Reserve up to *n consecutive numbers, the first of which is the next, if the
+ * gate is still as it was; PD_AGAIN when it is not. *n becomes how many there was room for, at least 1. A
+ * number, once reserved, has to be published.
  */
-enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq);
+enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq, unsigned int *n);
 /* The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished and freed. */
 void pd_window_publish(struct pd_window *w, uint64_t seq, void *task);
 /* Any thread: everything below limit may be reserved; it only ever grows while the gate is open. */

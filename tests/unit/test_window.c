@@ -13,11 +13,18 @@ enum { TASKS = 64 };
 static long task[TASKS];
 static const uint64_t firsts[] = {0, 1, UINT32_MAX - 5, (1ull << 58) - 200};
 
+static enum pd_reserve try_reserve(struct pd_window *w, uint64_t *seq)
+{
+	unsigned int n = 1;
+
+	return pd_window_reserve(w, pd_window_gate(w), seq, &n);
+}
+
 static uint64_t reserve(struct pd_window *w)
 {
 	uint64_t seq = 0;
 
-	CHECK_EQ(pd_window_reserve(w, pd_window_gate(w), &seq), PD_RESERVED);
+	CHECK_EQ(try_reserve(w, &seq), PD_RESERVED);
 	return seq;
 }
 
@@ -67,22 +74,25 @@ static void gate_refuses(void)
 {
 	struct pd_window w;
 	uint64_t seq = 77, gate;
+	unsigned int n = 1;
 
 	CHECK_EQ(pd_window_init(&w, 2, 0), 0);
-	CHECK_EQ(pd_window_reserve(&w, pd_window_gate(&w), &seq), PD_STOPPED);
+	CHECK_EQ(try_reserve(&w, &seq), PD_STOPPED);
 	open_gate(&w);
 	atomic_fetch_or(&w.gate, PD_GATE_CHANGING);
-	CHECK_EQ(pd_window_reserve(&w, pd_window_gate(&w), &seq), PD_CHANGING);
+	CHECK_EQ(try_reserve(&w, &seq), PD_CHANGING);
 	CHECK_EQ(seq, 77);
 	gate = pd_window_gate(&w) & ~(uint64_t)PD_GATE_CHANGING;
 	pd_window_skip(&w);
 	open_gate(&w);
 	/* M2: what was prepared before a change of masks does not succeed after it. */
-	CHECK_EQ(pd_window_reserve(&w, gate, &seq), PD_AGAIN);
+	CHECK_EQ(pd_window_reserve(&w, gate, &seq, &n), PD_AGAIN);
 	pd_window_allow(&w, 3);
-	CHECK_EQ(reserve(&w), 1);
-	CHECK_EQ(reserve(&w), 2);
-	CHECK_EQ(pd_window_reserve(&w, pd_window_gate(&w), &seq), PD_FULL);
+	n = 5;
+	CHECK_EQ(pd_window_reserve(&w, pd_window_gate(&w), &seq, &n), PD_RESERVED);
+	CHECK_EQ(seq, 1);
+	CHECK_EQ(n, 2); /* as many as there is room for */
+	CHECK_EQ(try_reserve(&w, &seq), PD_FULL);
 	pd_window_destroy(&w);
 }
 
@@ -171,7 +181,7 @@ static void resized(void)
 		open_gate(&w);
 		for (unsigned int i = 0; i < size; i++)
 			pd_window_publish(&w, reserve(&w), &task[i]);
-		CHECK_EQ(pd_window_reserve(&w, pd_window_gate(&w), &first), PD_FULL);
+		CHECK_EQ(try_reserve(&w, &first), PD_FULL);
 		CHECK_EQ(pd_window_claim(&w, 64, 1, &first), size);
 		for (unsigned int i = size; i-- > 0;)
 			CHECK_EQ(pd_window_done(&w, first + i), i ? PD_DONE : PD_TOKEN);
@@ -206,7 +216,7 @@ static void *toil(void *arg)
 		uint64_t seq, first;
 		unsigned int n;
 
-		if (pd_window_reserve(&shared, pd_window_gate(&shared), &seq) == PD_RESERVED) {
+		if (try_reserve(&shared, &seq) == PD_RESERVED) {
 			pd_window_publish(&shared, seq, arg);
 			left--;
 		}
