@@ -15,7 +15,10 @@
 static inline void pd_prefetch_write(const void *line)
 {
 #if defined(__x86_64__)
-	/* By name: compilers give it out only for processors that report it, and the others take it for a no-op. */
+	/*
+	 * By name: compilers give it out only for processors that report it, and the others take it
+	 * for a no-op.
+	 */
 	__asm__("prefetchw %0" ::"m"(*(const char *)line));
 #else
 	__builtin_prefetch(line, 1);

@@ -26,7 +26,8 @@ __attribute__((__constructor__(101))) static void count_cpus(void)
 {
 	unsigned int highest = cpumask_first(padata_cpu_possible_mask());
 
-	for (unsigned int cpu = highest; cpu < PADATA_NR_CPUS; cpu = cpumask_next((int)cpu, padata_cpu_possible_mask()))
+	for (unsigned int cpu = highest; cpu < PADATA_NR_CPUS;
+	     cpu = cpumask_next((int)cpu, padata_cpu_possible_mask()))
 		highest = cpu;
 	nr_cpu_ids = highest + 1;
 }

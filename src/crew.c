@@ -61,11 +61,16 @@ int pd_crew_call(struct pd_crew *crew, int preferred)
 	do {
 		if (balance >> 16 || !balance)
 			return -1;
-	} while (!atomic_compare_exchange_weak_explicit(&crew->balance, &balance, balance + SEARCHER - RESTING,
-							memory_order_relaxed, memory_order_relaxed));
-	if (preferred >= 0 && (unsigned int)preferred < crew->words * BITS && take_bit(crew, (unsigned int)preferred))
+	} while (!atomic_compare_exchange_weak_explicit(&crew->balance, &balance,
+							balance + SEARCHER - RESTING, memory_order_relaxed,
+							memory_order_relaxed));
+	if (preferred >= 0 && (unsigned int)preferred < crew->words * BITS &&
+	    take_bit(crew, (unsigned int)preferred))
 		return preferred;
-	/* There are as many bits as were counted, or soon will be; others may take ours first and leave us theirs. */
+	/*
+	 * There are as many bits as were counted, or soon will be; others may take ours first and
+	 * leave us theirs.
+	 */
 	for (unsigned int i = 0;; i = (i + 1) % crew->words) {
 		unsigned long word = atomic_load_explicit(&crew->resting[i], memory_order_relaxed);
 
@@ -86,7 +91,8 @@ void pd_crew_search(struct pd_crew *crew)
 
 bool pd_crew_work(struct pd_crew *crew)
 {
-	uint32_t balance = atomic_fetch_sub_explicit(&crew->balance, SEARCHER, memory_order_relaxed) - SEARCHER;
+	uint32_t balance =
+	    atomic_fetch_sub_explicit(&crew->balance, SEARCHER, memory_order_relaxed) - SEARCHER;
 
 	return balance >> 16 == 0 && balance != 0;
 }

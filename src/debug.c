@@ -28,8 +28,8 @@ void pd_debug_init(void)
 		else if (length == 5 && !memcmp(asked, "stall", length))
 			pd_debug |= PD_DEBUG_STALL;
 		else if (length)
-			fprintf(stderr, "padata: PADATA_DEBUG: \"%.*s\" is not known, use sleep and stall\n", (int)length,
-				asked);
+			fprintf(stderr, "padata: PADATA_DEBUG: \"%.*s\" is not known, use sleep and stall\n",
+				(int)length, asked);
 		asked += length + (asked[length] == ',');
 	}
 }
@@ -81,8 +81,9 @@ void pd_debug_call_observed(struct pd_lane *lane, struct padata_priv *task, enum
 		slept = slept > busy ? slept - busy : 0;
 		say_function(name, sizeof(name), callback);
 		fprintf(stderr, "padata: sleep: %s %s slept %llu.%03llu ms, task %llu, CPU %d\n",
-			stage == PD_PARALLEL ? "parallel()" : "serial()", name, (unsigned long long)(slept / 1000000),
-			(unsigned long long)(slept / 1000 % 1000), (unsigned long long)seq, lane->cpu);
+			stage == PD_PARALLEL ? "parallel()" : "serial()", name,
+			(unsigned long long)(slept / 1000000), (unsigned long long)(slept / 1000 % 1000),
+			(unsigned long long)seq, lane->cpu);
 	}
 }
 
@@ -103,7 +104,8 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct pd_lane *lane = pinst->lane_list[i];
 
-		if (atomic_load_explicit(&lane->running, memory_order_relaxed) == (seq << 2 | (1 + PD_PARALLEL))) {
+		if (atomic_load_explicit(&lane->running, memory_order_relaxed) ==
+		    (seq << 2 | (1 + PD_PARALLEL))) {
 			snprintf(text, size, "in parallel() on CPU %d", lane->cpu);
 			return;
 		}
@@ -118,7 +120,8 @@ static void say_stall(struct padata_instance *pinst, uint64_t taken, unsigned in
 
 	if (taken < pd_window_next(&pinst->window)) {
 		say_stage(pinst, taken, text, sizeof(text));
-		fprintf(stderr, "padata: stall: nothing moves, %u tasks outstanding; the oldest, task %llu: %s\n",
+		fprintf(stderr,
+			"padata: stall: nothing moves, %u tasks outstanding; the oldest, task %llu: %s\n",
 			outstanding, (unsigned long long)taken, text);
 		return;
 	}
@@ -128,7 +131,8 @@ static void say_stall(struct padata_instance *pinst, uint64_t taken, unsigned in
 
 		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) <
 		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
-			fprintf(stderr, "padata: stall: nothing moves, %u tasks outstanding; CPU %d: %s serial()%s\n",
+			fprintf(stderr,
+				"padata: stall: nothing moves, %u tasks outstanding; CPU %d: %s serial()%s\n",
 				outstanding, lane->cpu, (running & 3) == 1 + PD_SERIAL ? "in" : "waiting for",
 				(running & 3) == 1 + PD_PARALLEL ? ", its worker is in parallel()" : "");
 	}
@@ -143,7 +147,8 @@ static void *watch(void *arg)
 
 	pthread_setname_np(pthread_self(), "padata/stall");
 	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_acquire)) {
-		unsigned int room = pd_room(pinst), size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
+		unsigned int room = pd_room(pinst),
+			     size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
 		uint64_t taken = atomic_load_explicit(&pinst->window.taken, memory_order_relaxed);
 
 		if (room == size || room != last_room || taken != last_taken) {
@@ -175,7 +180,10 @@ void pd_debug_unwatch(struct padata_instance *pinst)
 {
 	if (!pinst->stall)
 		return;
-	/* Release: pairs with the acquire in watch(); nothing is passed, it keeps the end behind what the user did. */
+	/*
+	 * Release: pairs with the acquire in watch(); nothing is passed, it keeps the end behind what
+	 * the user did.
+	 */
 	atomic_store_explicit(&pinst->stall->stop, 1, memory_order_release);
 	pd_futex_wake(&pinst->stall->stop, 1);
 	pthread_join(pinst->stall->thread, NULL);

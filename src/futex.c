@@ -27,7 +27,10 @@ void pd_futex_wake(atomic_uint *word, int count)
 
 void pd_park(struct pd_parker *parker)
 {
-	/* Acquire: pairs with the release in pd_unpark(); what the waker did before is what the owner woke for. */
+	/*
+	 * Acquire: pairs with the release in pd_unpark(); what the waker did before is what the owner
+	 * woke for.
+	 */
 	while (!atomic_exchange_explicit(&parker->permit, 0, memory_order_acquire))
 		pd_futex_wait(&parker->permit, 0, 0);
 }
@@ -66,5 +69,6 @@ void pd_barrier_heavy(void)
 		return;
 	/* A child of fork() has to register anew. */
 	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
-		(void)(membarrier_register() && syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+		(void)(membarrier_register() &&
+		       syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
 }

@@ -52,7 +52,10 @@ static inline void pd_guard_enter(enum pd_place place, const void *instance, uns
 
 static inline void pd_guard_leave(enum pd_place place)
 {
-	/* Release: pairs with the acquire in pd_guard_wait(); without it the instance could be freed under our last access. */
+	/*
+	 * Release: pairs with the acquire in pd_guard_wait(); without it the instance could be freed
+	 * under our last access.
+	 */
 	atomic_store_explicit(&pd_guard_self.inside[place], 0, memory_order_release);
 }
 

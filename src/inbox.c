@@ -20,12 +20,12 @@ bool pd_inbox_push(struct pd_inbox *inbox, void **node)
 	do {
 		*node = old > PD_INBOX_POKED ? (void *)old : NULL;
 		/*
-		 * Release: pairs with the acquire in pd_inbox_take(); without it the consumer could read a node before it
-		 * is filled. Acquire: pairs with the release in pd_inbox_rest(); who starts the consumer anew must
-		 * not write to what it still used on its way to rest.
+		 * Release: pairs with the acquire in pd_inbox_take(); without it the consumer could read a
+		 * node before it is filled. Acquire: pairs with the release in pd_inbox_rest(); who starts
+		 * the consumer anew must not write to what it still used on its way to rest.
 		 */
-	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)node, memory_order_acq_rel,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&inbox->head, &old, (uintptr_t)node,
+							memory_order_acq_rel, memory_order_relaxed));
 	return old == PD_INBOX_IDLE;
 }
 
@@ -73,9 +73,9 @@ bool pd_inbox_rest(struct pd_inbox *inbox)
 	uintptr_t old = PD_INBOX_ACTIVE;
 
 	/*
-	 * Release: pairs with the acquire in pd_inbox_idle(), pd_inbox_push() and pd_inbox_poke(), see there. Acquire when it fails: pairs with
-	 * the release in pd_inbox_poke().
+	 * Release: pairs with the acquire in pd_inbox_idle(), pd_inbox_push() and pd_inbox_poke(), see there.
+	 * Acquire when it fails: pairs with the release in pd_inbox_poke().
 	 */
-	return atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE, memory_order_release,
-						       memory_order_acquire);
+	return atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE,
+						       memory_order_release, memory_order_acquire);
 }

@@ -36,10 +36,14 @@ bool pd_inbox_push(struct pd_inbox *inbox, void **node);
 /* Any number of callers. Have the consumer look around once more. True as for pd_inbox_push(). */
 bool pd_inbox_poke(struct pd_inbox *inbox);
 
-/* The one consumer, while active. Everything pushed so far, oldest first, linked and ended by NULL; or NULL. */
+/* The one consumer, while active. Everything pushed so far, oldest first, linked and ended by NULL; or NULL.
+ */
 void **pd_inbox_take(struct pd_inbox *inbox);
 
-/* The one consumer, while active, with everything taken. True: it is at rest now, and somebody else may start it. */
+/*
+ * The one consumer, while active, with everything taken. True: it is at rest now, and somebody else
+ * may start it.
+ */
 bool pd_inbox_rest(struct pd_inbox *inbox);
 
 /* Any thread. Whether something was pushed that has not been taken. */
@@ -52,7 +56,10 @@ static inline bool pd_inbox_holds(const struct pd_inbox *inbox)
 /* Any thread. Whether the consumer is at rest; if so, all that it did is visible to the caller. */
 static inline bool pd_inbox_idle(const struct pd_inbox *inbox)
 {
-	/* Acquire: pairs with the release in pd_inbox_rest(); without it the caller could free what the consumer still writes. */
+	/*
+	 * Acquire: pairs with the release in pd_inbox_rest(); without it the caller could free what
+	 * the consumer still writes.
+	 */
 	return atomic_load_explicit(&inbox->head, memory_order_acquire) == PD_INBOX_IDLE;
 }
 

@@ -47,7 +47,8 @@ static struct padata_instance *make(struct workqueue_struct *wq)
 	pthread_mutex_init(&pinst->room_lock, NULL);
 	pinst->lanes = calloc(nr_cpu_ids, sizeof(*pinst->lanes));
 	pinst->lane_list = calloc(nr_cpu_ids, sizeof(*pinst->lane_list));
-	pinst->usable = calloc((nr_cpu_ids + PADATA_BITS_PER_LONG - 1) / PADATA_BITS_PER_LONG, sizeof(*pinst->usable));
+	pinst->usable =
+	    calloc((nr_cpu_ids + PADATA_BITS_PER_LONG - 1) / PADATA_BITS_PER_LONG, sizeof(*pinst->usable));
 	if (!pinst->lanes || !pinst->lane_list || !pinst->usable || pd_crew_init(&pinst->crew, nr_cpu_ids) ||
 	    pd_window_init(&pinst->window, PADATA_DEFAULT_WINDOW, 0)) {
 		release(pinst);
@@ -88,7 +89,8 @@ PD_EXPORT void padata_free(struct padata_instance *pinst)
 		return;
 	if (!pd_instance_inherited(pinst)) {
 		if (pd_lane_self && pd_lane_self->instance == pinst)
-			pd_die("padata_free: called from a callback of the instance, which it would wait for for ever");
+			pd_die("padata_free: called from a callback of the instance, which it would wait for "
+			       "for ever");
 		pthread_mutex_lock(&pinst->change_lock);
 		pinst->dying = true;
 		pd_quiesce_locked(pinst, PD_GATE_STOPPED);
@@ -104,7 +106,10 @@ PD_EXPORT void padata_start(struct padata_instance *pinst)
 {
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
-	/* Release: pairs with the acquire in pd_window_gate(): what was set up before is seen by who finds it started. */
+	/*
+	 * Release: pairs with the acquire in pd_window_gate(): what was set up before is seen by who
+	 * finds it started.
+	 */
 	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_release);
 }
 
@@ -113,7 +118,10 @@ PD_EXPORT void padata_stop(struct padata_instance *pinst)
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
 	pd_guard_enter(PD_IN_CALL, pinst, 0);
-	/* Relaxed: it publishes nothing, and as a read-modify-write it hands on what the gate's opener published. */
+	/*
+	 * Relaxed: it publishes nothing, and as a read-modify-write it hands on what the gate's opener
+	 * published.
+	 */
 	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_STOPPED, memory_order_relaxed);
 	pd_room_wake(pinst);
 	pd_guard_leave(PD_IN_CALL);

@@ -2,7 +2,10 @@
 #ifndef PD_INSTANCE_H
 #define PD_INSTANCE_H
 
-/* The parts of an instance, shared by the files that make it up. Data flows from submit.c through lane.c to room.c. */
+/*
+ * The parts of an instance, shared by the files that make it up. Data flows from submit.c through
+ * lane.c to room.c.
+ */
 
 #include "compiler.h"
 #include "crew.h"
@@ -26,29 +29,34 @@ enum pd_lane_call {
 enum pd_lane_mode { PD_LANE_RESTING, PD_LANE_SEARCHING, PD_LANE_WORKING };
 
 struct pd_lane {
-	/* The serial queue: pushed by the holder of the window's token, one at a time; taken by the worker. */
+	/* The serial queue: pushed by the holder of the window's token, one at a time; taken by the worker.
+	 */
 	alignas(PD_CACHE_LINE) struct pd_inbox inbox;
-	atomic_uint called; /* enum pd_lane_call */
-	atomic_bool usable; /* may search */
-	atomic_bool absent; /* has left the crew, because it was not usable */
+	atomic_uint called;	 /* enum pd_lane_call */
+	atomic_bool usable;	 /* may search */
+	atomic_bool absent;	 /* has left the crew, because it was not usable */
 	_Atomic uint64_t queued; /* tasks pushed; written by the holder of the token */
 
-	/* What is claimed and not begun: first sequence number << 6 | how many. Taken from by the worker and by thieves. */
+	/*
+	 * What is claimed and not begun: first sequence number << 6 | how many. Taken from by the
+	 * worker and by thieves.
+	 */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t run;
 
 	/* The worker's. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
-	_Atomic uint64_t serving;	/* the task whose serial() comes next or runs; written by the worker */
+	_Atomic uint64_t serving; /* the task whose serial() comes next or runs; written by the worker */
 	enum pd_lane_mode mode;
 	void **batches;			/* taken from the inbox: the first task of each, by its batch link */
 	struct padata_priv *ready;	/* tasks whose serial() comes next, by their next field */
 	struct padata_priv *ready_last; /* if the last of them is known */
-	uint64_t task_ns;      /* what one parallel() takes, as measured */
-	uint64_t now;	       /* the last time that it looked at the clock */
-	uint64_t search_until; /* when the search is given up */
-	uint64_t search_ns;    /* how long it lasts, as learned */
-	unsigned int victim;   /* whom to rob next */
-	_Atomic uint64_t running; /* for diagnosis: sequence number << 2 | 1 + enum pd_stage; 0 between callbacks */
+	uint64_t task_ns;		/* what one parallel() takes, as measured */
+	uint64_t now;			/* the last time that it looked at the clock */
+	uint64_t search_until;		/* when the search is given up */
+	uint64_t search_ns;		/* how long it lasts, as learned */
+	unsigned int victim;		/* whom to rob next */
+	_Atomic uint64_t
+	    running; /* for diagnosis: sequence number << 2 | 1 + enum pd_stage; 0 between callbacks */
 
 	/* Constant. */
 	struct work_struct work;
@@ -58,40 +66,40 @@ struct pd_lane {
 };
 
 /* Who waits for what: bits of padata_instance.awaited. */
-#define PD_AWAIT_ROOM 1u      /* padata_wait_room(): any room */
-#define PD_AWAIT_HALF 2u      /* padata_wait_room(): half of the window */
-#define PD_AWAIT_FD 4u	      /* the descriptor is not readable */
-#define PD_AWAIT_PROGRESS 8u  /* somebody has a struct pd_await in the list */
+#define PD_AWAIT_ROOM 1u     /* padata_wait_room(): any room */
+#define PD_AWAIT_HALF 2u     /* padata_wait_room(): half of the window */
+#define PD_AWAIT_FD 4u	     /* the descriptor is not readable */
+#define PD_AWAIT_PROGRESS 8u /* somebody has a struct pd_await in the list */
 
 struct padata_instance {
 	struct pd_window window;
 	struct pd_crew crew;
 
 	alignas(PD_CACHE_LINE) atomic_uint awaited;
-	atomic_bool quiescing;	     /* searchers are to rest */
-	atomic_uint size;	     /* the maximum of outstanding tasks */
-	unsigned int generation;     /* of the process that made it */
+	atomic_bool quiescing;		/* searchers are to rest */
+	atomic_uint size;		/* the maximum of outstanding tasks */
+	unsigned int generation;	/* of the process that made it */
 	struct pd_lane *_Atomic *lanes; /* by CPU; NULL until it was in the mask once */
-	struct pd_lane **lane_list;  /* those that are there, lane_count of them */
+	struct pd_lane **lane_list;	/* those that are there, lane_count of them */
 	atomic_uint lane_count;
-	atomic_ulong *usable;	     /* a bit for each CPU that may be a cb_cpu */
+	atomic_ulong *usable; /* a bit for each CPU that may be a cb_cpu */
 	atomic_uint usable_count;
 
 	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
 	struct cpumask cpumask;	     /* as the user gave it */
 	struct workqueue_struct *wq;
 	bool dying;
-	_Atomic uint64_t looked; /* when the process's CPUs were last looked up, ns */
+	_Atomic uint64_t looked;  /* when the process's CPUs were last looked up, ns */
 	_Atomic uint64_t skipped; /* sequence numbers that passed without a task */
 
 	pthread_mutex_t room_lock; /* the list of struct pd_await, the descriptor */
 	struct pd_await *awaits;
-	atomic_uint room_turn; /* futex: changes when there is room again */
+	atomic_uint room_turn;	       /* futex: changes when there is room again */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	atomic_int room_fd;
-	bool room_fd_shows; /* room; the updater's */
+	bool room_fd_shows;	     /* room; the updater's */
 	atomic_uint room_fd_updates; /* asked for and not done; who raises it from 0 does them */
-	struct pd_stall *stall; /* PADATA_DEBUG=stall */
+	struct pd_stall *stall;	     /* PADATA_DEBUG=stall */
 };
 
 /* The lane whose callback the calling thread is in, or about to be; NULL outside. */
@@ -118,7 +126,10 @@ static inline void pd_task_set_state(struct padata_priv *task, enum pd_task_stat
 
 static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pinst, int cpu)
 {
-	/* Acquire: pairs with the release in pd_mask_add_lane(); without it a new lane might be seen before it is filled. */
+	/*
+	 * Acquire: pairs with the release in pd_mask_add_lane(); without it a new lane might be seen
+	 * before it is filled.
+	 */
 	return atomic_load_explicit(&pinst->lanes[cpu], memory_order_acquire);
 }
 
@@ -127,8 +138,10 @@ static inline bool pd_instance_usable(const struct padata_instance *pinst, int c
 	unsigned int n = (unsigned int)cpu;
 
 	/* Relaxed: a mask that changes meanwhile makes the reservation fail that follows. */
-	return n < nr_cpu_ids && atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_relaxed) >>
-							  (n % PADATA_BITS_PER_LONG) & 1;
+	return n < nr_cpu_ids &&
+	       atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_relaxed) >>
+		       (n % PADATA_BITS_PER_LONG) &
+		   1;
 }
 
 static inline bool pd_instance_inherited(const struct padata_instance *pinst)
@@ -142,19 +155,30 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 void pd_lane_call(struct padata_instance *pinst, int preferred);
 /* Any thread: have a lane that left the crew join it again. */
 void pd_lane_summon(struct pd_lane *lane);
-/* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up. */
+/* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up.
+ */
 void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq);
 
 /* mask.c */
-/* With change_lock held: which CPUs of the mask are usable; each gets a lane and its worker. 0, -ENOMEM, -EAGAIN. */
+/*
+ * With change_lock held: which CPUs of the mask are usable; each gets a lane and its worker. 0,
+ * -ENOMEM, -EAGAIN.
+ */
 int pd_mask_prepare_locked(struct padata_instance *pinst, const struct cpumask *mask, struct cpumask *usable);
 /* With change_lock held and everything at rest: they become the instance's. */
-void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask, const struct cpumask *usable);
-/* A worker, between callbacks: see whether the process's CPUs have changed, if `now` is a quarter of a second later. */
+void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask,
+			  const struct cpumask *usable);
+/*
+ * A worker, between callbacks: see whether the process's CPUs have changed, if `now` is a quarter of a
+ * second later.
+ */
 void pd_mask_look(struct padata_instance *pinst, uint64_t now);
 
 /* quiesce.c */
-/* With change_lock held: shut the gate with the flag too, and sleep until nothing is outstanding and no lane is awake. */
+/*
+ * With change_lock held: shut the gate with the flag too, and sleep until nothing is outstanding and
+ * no lane is awake.
+ */
 void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag);
 /* With change_lock held: undo that. */
 void pd_resume_locked(struct padata_instance *pinst);
@@ -172,7 +196,8 @@ void pd_room_fd_update(struct padata_instance *pinst);
  * for half of the window even if less is free.
  */
 void pd_notify(struct padata_instance *pinst, bool with_room);
-/* Sleep until the condition holds. It is asked, by any thread, under room_lock, and may read what is atomic. */
+/* Sleep until the condition holds. It is asked, by any thread, under room_lock, and may read what is atomic.
+ */
 typedef bool (*pd_condition)(struct padata_instance *pinst, const uint64_t *argument);
 void pd_await(struct padata_instance *pinst, pd_condition condition, const uint64_t *argument);
 

@@ -17,8 +17,8 @@
 #include <stdlib.h>
 
 enum {
-	RUN_BITS = 6, /* how many are left of a run, below its first sequence number */
-	RUN_MAX = 32, /* tasks claimed at once, at most */
+	RUN_BITS = 6,	 /* how many are left of a run, below its first sequence number */
+	RUN_MAX = 32,	 /* tasks claimed at once, at most */
 	AHEAD = 3,	 /* tasks that a lane fetches in advance */
 	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
 };
@@ -39,7 +39,7 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 	if (!lane)
 		return NULL;
 	*lane = (struct pd_lane){
-		.instance = pinst, .worker = worker, .cpu = cpu, .task_ns = run_ns, .search_ns = search_min_ns};
+	    .instance = pinst, .worker = worker, .cpu = cpu, .task_ns = run_ns, .search_ns = search_min_ns};
 	pd_inbox_init(&lane->inbox);
 	INIT_WORK(&lane->work, lane_run);
 	return lane;
@@ -49,7 +49,8 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 
 static void run_put(struct pd_lane *lane, uint64_t first, unsigned int n)
 {
-	/* Release: pairs with the acquire in run_rob(); without it the thief might read the last lap's task. */
+	/* Release: pairs with the acquire in run_rob(); without it the thief might read the last lap's task.
+	 */
 	atomic_store_explicit(&lane->run, first << RUN_BITS | n, memory_order_release);
 }
 
@@ -140,8 +141,8 @@ void pd_lane_call(struct padata_instance *pinst, int preferred)
 		atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);
 		if (wake(lane))
 			return;
-		if (!atomic_compare_exchange_strong_explicit(&lane->called, &called, PD_SUMMONED, memory_order_relaxed,
-							     memory_order_relaxed))
+		if (!atomic_compare_exchange_strong_explicit(&lane->called, &called, PD_SUMMONED,
+							     memory_order_relaxed, memory_order_relaxed))
 			return; /* it has come already */
 		if (!pd_crew_work(&pinst->crew))
 			return;
@@ -173,8 +174,8 @@ static void push(struct pd_lane *lane, const struct batch *batch)
 	atomic_store_explicit(&lane->queued, queued + batch->n, memory_order_relaxed);
 	batch->last->padata_private.next = NULL;
 	/*
-	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since there is one
-	 * token; and none is on its way, since the inbox is empty.
+	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since
+	 * there is one token; and none is on its way, since the inbox is empty.
 	 */
 	if (lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&
 	    (!lane->ready || lane->ready_last)) {
@@ -267,7 +268,10 @@ static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 	unsigned int awaited;
 
 	if (next)
-		/* Release: pairs with the acquire in has_completed(): what the earlier serial() did is seen by who waited for them. */
+		/*
+		 * Release: pairs with the acquire in has_completed(): what the earlier serial() did is
+		 * seen by who waited for them.
+		 */
 		atomic_store_explicit(&lane->serving, next->padata_private.seq, memory_order_release);
 	pd_barrier_light();
 	awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
@@ -288,7 +292,8 @@ static bool run_serial(struct pd_lane *lane)
 		take_ready(lane);
 		pd_task_set_state(task, PD_TASK_CALLER);
 		pd_debug_call(lane, task, PD_SERIAL);
-		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again. */
+		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again.
+		 */
 		atomic_store_explicit(&lane->completed, ++completed, memory_order_release);
 		task = report(lane, completed);
 	}
@@ -468,8 +473,9 @@ static void lane_run(struct work_struct *item)
 		pd_lane_self = NULL;
 		if (pd_inbox_rest(&lane->inbox)) {
 			/*
-			 * Pairs with the fence in wait_room(): a producer that is about to sleep sees all that we
-			 * completed, or we see it. The light barrier is for those that pass a heavy one.
+			 * Pairs with the fence in wait_room(): a producer that is about to sleep sees all
+			 * that we completed, or we see it. The light barrier is for those that pass a heavy
+			 * one.
 			 */
 			atomic_thread_fence(memory_order_seq_cst);
 			pd_barrier_light();

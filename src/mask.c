@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Which CPUs an instance runs on: changed by its user, atomically; and followed when the process gains or loses some. */
+/*
+ * Which CPUs an instance runs on: changed by its user, atomically; and followed when the process gains
+ * or loses some.
+ */
 
 #include "instance.h"
 
@@ -25,7 +28,8 @@ static struct pd_lane *add_lane(struct padata_instance *pinst, int cpu)
 		return NULL;
 	}
 	pinst->lane_list[count] = lane;
-	/* Release, both: pair with the acquires in pd_instance_lane() and where the list is read, see there. */
+	/* Release, both: pair with the acquires in pd_instance_lane() and where the list is read, see there.
+	 */
 	atomic_store_explicit(&pinst->lane_count, count + 1, memory_order_release);
 	atomic_store_explicit(&pinst->lanes[cpu], lane, memory_order_release);
 	return lane;
@@ -36,7 +40,8 @@ int pd_mask_prepare_locked(struct padata_instance *pinst, const struct cpumask *
 	unsigned int cpu;
 
 	cpumask_and(usable, mask, cpu_active_mask);
-	for_each_cpu(cpu, usable) {
+	for_each_cpu(cpu, usable)
+	{
 		if (add_lane(pinst, (int)cpu))
 			continue;
 		/* The process lost the CPU this moment. */
@@ -64,7 +69,8 @@ static void set_usable(struct padata_instance *pinst, unsigned int cpu, bool usa
 	atomic_fetch_add_explicit(&pinst->usable_count, usable ? 1 : -1u, memory_order_relaxed);
 }
 
-void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask, const struct cpumask *usable)
+void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask,
+			  const struct cpumask *usable)
 {
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
 
@@ -93,7 +99,8 @@ void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 		return;
 	atomic_store_explicit(&pinst->looked, pd_now(), memory_order_relaxed);
 	active = cpu_active_mask;
-	for_each_cpu(cpu, &pinst->cpumask) {
+	for_each_cpu(cpu, &pinst->cpumask)
+	{
 		bool usable = cpumask_test_cpu((int)cpu, active);
 		/* A worker that can't be started now leaves the CPU unused until the next look. */
 		struct pd_lane *lane = usable ? add_lane(pinst, (int)cpu) : pd_instance_lane(pinst, (int)cpu);
@@ -111,7 +118,8 @@ void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 
 enum change { SET, ADD, REMOVE };
 
-static int change_locked(struct padata_instance *pinst, enum change change, const struct cpumask *given, int cpu)
+static int change_locked(struct padata_instance *pinst, enum change change, const struct cpumask *given,
+			 int cpu)
 {
 	struct cpumask *mask = malloc(2 * sizeof(*mask));
 	struct cpumask *usable = mask + 1;
@@ -136,7 +144,8 @@ static int change_locked(struct padata_instance *pinst, enum change change, cons
 	return error;
 }
 
-static int change_mask(struct padata_instance *pinst, enum change change, const struct cpumask *given, int cpu)
+static int change_mask(struct padata_instance *pinst, enum change change, const struct cpumask *given,
+		       int cpu)
 {
 	int error = -EINVAL;
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 
-/* Waiting until tasks have completed: padata_flush(), and the standstill that a change of masks and the end need. */
+/*
+ * Waiting until tasks have completed: padata_flush(), and the standstill that a change of masks and
+ * the end need.
+ */
 
 #include "instance.h"
 
@@ -16,12 +19,18 @@ static bool has_completed(struct padata_instance *pinst, const uint64_t *argumen
 {
 	struct pd_lane *lane = pinst->lane_list[argument[0]];
 
-	/* Acquire, both: pair with the releases in run_serial() and report(): what serial() did is seen by who waited for it. */
+	/*
+	 * Acquire, both: pair with the releases in run_serial() and report(): what serial() did is
+	 * seen by who waited for it.
+	 */
 	return atomic_load_explicit(&lane->completed, memory_order_acquire) >= argument[1] ||
 	       atomic_load_explicit(&lane->serving, memory_order_acquire) >= argument[2];
 }
 
-/* Twice, since a lane that was looked at first may have been poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending. */
+/*
+ * Twice, since a lane that was looked at first may have been poked by one that came to rest after.
+ * Such a poke wakes nobody else: nothing is pending.
+ */
 static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 {
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
@@ -89,7 +98,10 @@ void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag)
 void pd_resume_locked(struct padata_instance *pinst)
 {
 	atomic_store_explicit(&pinst->quiescing, false, memory_order_relaxed);
-	/* Release: pairs with the acquire in pd_window_gate(): who finds the gate open sees the new masks and slots. */
+	/*
+	 * Release: pairs with the acquire in pd_window_gate(): who finds the gate open sees the new
+	 * masks and slots.
+	 */
 	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);
 	pd_room_wake(pinst);
 }

@@ -22,7 +22,8 @@ unsigned int pd_room(struct padata_instance *pinst)
 	uint64_t next;
 
 	for (unsigned int i = 0; i < lanes; i++) {
-		/* Acquire: pairs with the release in run_serial(), see there; pd_window_allow() passes it on. */
+		/* Acquire: pairs with the release in run_serial(), see there; pd_window_allow() passes it on.
+		 */
 		limit += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
 	}
 	pd_window_allow(&pinst->window, limit);
@@ -33,7 +34,10 @@ unsigned int pd_room(struct padata_instance *pinst)
 void pd_room_wake(struct padata_instance *pinst)
 {
 	atomic_fetch_and_explicit(&pinst->awaited, ~(PD_AWAIT_ROOM | PD_AWAIT_HALF), memory_order_relaxed);
-	/* Release: pairs with the acquire in padata_wait_room(), which then sees the room, or the gate, that we saw. */
+	/*
+	 * Release: pairs with the acquire in padata_wait_room(), which then sees the room, or the
+	 * gate, that we saw.
+	 */
 	atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);
 	pd_futex_wake(&pinst->room_turn, INT_MAX);
 }
@@ -72,7 +76,8 @@ static int sleep_for_room(struct padata_instance *pinst)
 		if (found)
 			return found;
 		/* Relaxed: a barrier follows. */
-		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM, memory_order_relaxed);
+		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM,
+					 memory_order_relaxed);
 		/*
 		 * While it coalesces it may miss a completion, but no lane's coming to rest, which passes a
 		 * full fence: pairs with the one in lane_run(). After that it may miss none.
@@ -136,8 +141,8 @@ static void show_room(struct padata_instance *pinst, int fd, bool room)
 }
 
 /*
- * One thread at a time makes the descriptor show what is; who comes meanwhile leaves word, so nobody waits, and the
- * last look comes after the last change.
+ * One thread at a time makes the descriptor show what is; who comes meanwhile leaves word, so nobody waits,
+ * and the last look comes after the last change.
  */
 void pd_room_fd_update(struct padata_instance *pinst)
 {
@@ -152,15 +157,18 @@ void pd_room_fd_update(struct padata_instance *pinst)
 		if (pd_room(pinst) == 0) {
 			show_room(pinst, fd, false);
 			atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);
-			/* Either who completes from here on sees that the descriptor is watched, or we see the room. */
+			/*
+			 * Either who completes from here on sees that the descriptor is watched, or we
+			 * see the room.
+			 */
 			pd_barrier_heavy();
 		}
 		if (pd_room(pinst)) {
 			atomic_fetch_and_explicit(&pinst->awaited, ~PD_AWAIT_FD, memory_order_relaxed);
 			show_room(pinst, fd, true);
 		}
-	} while (!atomic_compare_exchange_strong_explicit(&pinst->room_fd_updates, &asked, 0, memory_order_acq_rel,
-							  memory_order_relaxed));
+	} while (!atomic_compare_exchange_strong_explicit(&pinst->room_fd_updates, &asked, 0,
+							  memory_order_acq_rel, memory_order_relaxed));
 }
 
 PD_EXPORT int padata_room_fd(struct padata_instance *pinst)

@@ -7,7 +7,8 @@
 #include <limits.h>
 #include <sched.h>
 
-/* False: try again. Otherwise *result is -EINPROGRESS, and *n numbers from *seq on are ours, or the refusal. */
+/* False: try again. Otherwise *result is -EINPROGRESS, and *n numbers from *seq on are ours, or the refusal.
+ */
 static bool reserve(struct padata_instance *pinst, uint64_t gate, uint64_t *seq, unsigned int *n, int *result)
 {
 	switch (pd_window_reserve(&pinst->window, gate, seq, n)) {
@@ -47,8 +48,10 @@ static void publish(struct padata_instance *pinst, struct padata_priv *task, uin
 	pd_window_publish(&pinst->window, seq, task);
 }
 
-/* -EINPROGRESS, and the first *n of the tasks are accepted, consecutive in the order; or the refusal of all. */
-static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n, int cb_cpu)
+/* -EINPROGRESS, and the first *n of the tasks are accepted, consecutive in the order; or the refusal of all.
+ */
+static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n,
+			 int cb_cpu)
 {
 	uint64_t seq, gate;
 	int result;
@@ -71,7 +74,8 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 	pd_barrier_light();
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 		pd_lane_call(pinst, sched_getcpu());
-	if (pd_unlikely(atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0) && pd_room(pinst) == 0)
+	if (pd_unlikely(atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0) &&
+	    pd_room(pinst) == 0)
 		pd_room_fd_update(pinst);
 	return -EINPROGRESS;
 }
@@ -91,8 +95,8 @@ PD_EXPORT int padata_do_parallel(struct padata_instance *pinst, struct padata_pr
 	return result;
 }
 
-PD_EXPORT int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int n,
-				       int cb_cpu)
+PD_EXPORT int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *const *tasks,
+				       unsigned int n, int cb_cpu)
 {
 	int result;
 
@@ -115,8 +119,9 @@ PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 		pd_die("padata_do_serial: called with NULL");
 	if (pd_unlikely(pd_task_state(padata) != PD_TASK_RUNNING))
 		pd_die("padata_do_serial: task %p %s", (void *)padata,
-		       pd_task_state(padata) == PD_TASK_FINISHED ? "was finished already: a second call" :
-								   "is not in parallel(): never submitted, or completed");
+		       pd_task_state(padata) == PD_TASK_FINISHED
+			   ? "was finished already: a second call"
+			   : "is not in parallel(): never submitted, or completed");
 	pinst = padata->padata_private.instance;
 	if (pd_unlikely(pd_instance_inherited(pinst)))
 		return;

@@ -102,8 +102,8 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 		*n = (unsigned int)(limit - next);
 	*seq = next;
 	/*
-	 * Release: pairs with the acquire in pd_window_gate(): who sees the number reserved, and so waits for its task,
-	 * sees the producer inside its call.
+	 * Release: pairs with the acquire in pd_window_gate(): who sees the number reserved, and so waits for
+	 * its task, sees the producer inside its call.
 	 */
 	if (!atomic_compare_exchange_strong_explicit(&w->gate, &gate, (next + *n) << PD_GATE_SHIFT,
 						     memory_order_release, memory_order_relaxed))
@@ -113,7 +113,8 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 
 void pd_window_publish(struct pd_window *w, uint64_t seq, void *task)
 {
-	/* Release: pairs with the acquire in published(); without it parallel() might see the task unfilled. */
+	/* Release: pairs with the acquire in published(); without it parallel() might see the task unfilled.
+	 */
 	atomic_store_explicit(&slot_of(w, seq)->task, (uintptr_t)task | lap_of(w, seq), memory_order_release);
 }
 
@@ -159,7 +160,8 @@ bool pd_window_claimable(const struct pd_window *w)
 	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
 	uint64_t seen;
 
-	/* Again when it was overtaken: its slot may already hold the next lap's task, which looks like none. */
+	/* Again when it was overtaken: its slot may already hold the next lap's task, which looks like none.
+	 */
 	do {
 		seen = next;
 		if (published(w, seen))
@@ -171,7 +173,10 @@ bool pd_window_claimable(const struct pd_window *w)
 
 void *pd_window_task(const struct pd_window *w, uint64_t seq)
 {
-	/* Acquire: pairs with the release in pd_window_publish(), for who took the number over from its claimer. */
+	/*
+	 * Acquire: pairs with the release in pd_window_publish(), for who took the number over from
+	 * its claimer.
+	 */
 	return (void *)(atomic_load_explicit(&slot_of(w, seq)->task, memory_order_acquire) & ~(uintptr_t)1);
 }
 
@@ -181,9 +186,9 @@ enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 	_Atomic uint64_t *state = &slot_of(w, seq)->state;
 
 	/*
-	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is seen in
-	 * serial(). Acquire when the token lies here: pairs with the release in pd_window_park(); without it
-	 * the new holder might deliver ahead of the last one.
+	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
+	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
+	 * without it the new holder might deliver ahead of the last one.
 	 */
 	if (atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_release,
 						    memory_order_relaxed))
@@ -204,14 +209,18 @@ void *pd_window_take(struct pd_window *w, uint64_t seq)
 	if (atomic_load_explicit(&slot->state, memory_order_acquire) != state_of(seq, DONE))
 		return NULL;
 	task = (void *)(atomic_load_explicit(&slot->task, memory_order_relaxed) & ~(uintptr_t)1);
-	/* Relaxed: the next lap comes here only after this task has completed and room was made for another. */
+	/* Relaxed: the next lap comes here only after this task has completed and room was made for another.
+	 */
 	atomic_store_explicit(&slot->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);
 	return task;
 }
 
 void pd_window_taken(struct pd_window *w, uint64_t seq)
 {
-	/* Release: pairs with the acquire of who waits until all below seq is delivered, and then looks at the lanes. */
+	/*
+	 * Release: pairs with the acquire of who waits until all below seq is delivered, and then
+	 * looks at the lanes.
+	 */
 	atomic_store_explicit(&w->taken, seq, memory_order_release);
 }
 
@@ -229,7 +238,8 @@ void pd_window_skip(struct pd_window *w)
 	uint64_t seq = pd_window_next(w);
 
 	atomic_store_explicit(&slot_of(w, seq)->task, lap_of(w, seq), memory_order_relaxed);
-	atomic_store_explicit(&slot_of(w, seq)->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);
+	atomic_store_explicit(&slot_of(w, seq)->state, state_of(seq + w->mask + 1, OPEN),
+			      memory_order_relaxed);
 	atomic_store_explicit(&slot_of(w, seq + 1)->state, state_of(seq + 1, TOKEN), memory_order_relaxed);
 	atomic_store_explicit(&w->claimed, seq + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->taken, seq + 1, memory_order_relaxed);

@@ -57,7 +57,10 @@ struct pd_window {
  * The gate is shut (PD_GATE_STOPPED), the limit is first + size. 0 or -ENOMEM.
  */
 int pd_window_init(struct pd_window *w, unsigned int size, uint64_t first);
-/* Another size, from the next sequence number on. The only caller, with the gate shut and everything completed. */
+/*
+ * Another size, from the next sequence number on. The only caller, with the gate shut and everything
+ * completed.
+ */
 int pd_window_resize(struct pd_window *w, unsigned int size);
 void pd_window_destroy(struct pd_window *w);
 
@@ -66,7 +69,10 @@ enum pd_reserve { PD_RESERVED, PD_STOPPED, PD_CHANGING, PD_FULL, PD_AGAIN };
 /* Any thread. What a reservation starts from: what the caller checks after this holds if it succeeds. */
 static inline uint64_t pd_window_gate(const struct pd_window *w)
 {
-	/* Acquire: pairs with the release of who opened the gate; without it the masks might be older than the gate. */
+	/*
+	 * Acquire: pairs with the release of who opened the gate; without it the masks might be older
+	 * than the gate.
+	 */
 	return atomic_load_explicit(&w->gate, memory_order_acquire);
 }
 
@@ -76,7 +82,10 @@ static inline uint64_t pd_window_gate(const struct pd_window *w)
  * number, once reserved, has to be published.
  */
 enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq, unsigned int *n);
-/* The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished and freed. */
+/*
+ * The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished
+ * and freed.
+ */
 void pd_window_publish(struct pd_window *w, uint64_t seq, void *task);
 /* Any thread: everything below limit may be reserved; it only ever grows while the gate is open. */
 void pd_window_allow(struct pd_window *w, uint64_t limit);
@@ -109,7 +118,10 @@ enum pd_done pd_window_done(struct pd_window *w, uint64_t seq);
 void *pd_window_take(struct pd_window *w, uint64_t seq);
 /* The holder of the token: all below seq has been delivered. */
 void pd_window_taken(struct pd_window *w, uint64_t seq);
-/* The holder of the token, after pd_window_take() gave NULL. False: seq is done by now, take it. True: the token is given up. */
+/*
+ * The holder of the token, after pd_window_take() gave NULL. False: seq is done by now, take it. True:
+ * the token is given up.
+ */
 bool pd_window_park(struct pd_window *w, uint64_t seq);
 
 /*

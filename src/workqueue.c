@@ -17,11 +17,11 @@
 
 struct workqueue_struct {
 	char name[64];
-	unsigned int generation;      /* of the process that made it */
-	pthread_mutex_t lock;	      /* starting workers; flushes counting down */
+	unsigned int generation; /* of the process that made it */
+	pthread_mutex_t lock;	 /* starting workers; flushes counting down */
 	pthread_cond_t flushed;
-	atomic_ulong queued;	      /* by queue_work() and queue_work_on() */
-	struct pd_worker *fallback;   /* the first worker: runs what has no other */
+	atomic_ulong queued;		     /* by queue_work() and queue_work_on() */
+	struct pd_worker *fallback;	     /* the first worker: runs what has no other */
 	struct pd_worker *_Atomic workers[]; /* nr_cpu_ids of them, NULL until started */
 };
 
@@ -39,8 +39,8 @@ static void run_taken(struct pd_worker *worker)
 
 		worker->taken = *worker->taken;
 		/*
-		 * Release: pairs with the acquire in queue_work_on(): who queues it again from here on may write to what the
-		 * function reads, but our reading of the link above is over.
+		 * Release: pairs with the acquire in queue_work_on(): who queues it again from here on may
+		 * write to what the function reads, but our reading of the link above is over.
 		 */
 		__atomic_store_n(&work->padata_pending, 0, __ATOMIC_RELEASE);
 		work->func(work);
@@ -138,7 +138,8 @@ bool pd_worker_queue(struct pd_worker *worker, struct work_struct *work)
 
 void pd_worker_return(struct pd_worker *worker)
 {
-	sched_setaffinity(0, sizeof(struct cpumask), (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
+	sched_setaffinity(0, sizeof(struct cpumask),
+			  (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
 }
 
 bool pd_worker_is_self(const struct workqueue_struct *wq)
@@ -154,7 +155,8 @@ static struct pd_worker *start_first(struct workqueue_struct *wq)
 	unsigned int cpu;
 
 	errno = EAGAIN;
-	for_each_cpu(cpu, active) {
+	for_each_cpu(cpu, active)
+	{
 		worker = pd_worker_get(wq, (int)cpu);
 		if (worker || errno != EINVAL)
 			break;
@@ -221,8 +223,8 @@ static void flush_one(struct work_struct *work)
 static void refuse_self(const struct workqueue_struct *wq, const char *function)
 {
 	if (pd_worker_is_self(wq))
-		pd_die("%s: called from a worker of the workqueue \"%s\", which it would wait for for ever", function,
-		       wq->name);
+		pd_die("%s: called from a worker of the workqueue \"%s\", which it would wait for for ever",
+		       function, wq->name);
 }
 
 PD_EXPORT void flush_workqueue(struct workqueue_struct *wq)
@@ -255,7 +257,10 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 	inherited = wq->generation != pd_generation();
 	if (!inherited) {
 		refuse_self(wq, "destroy_workqueue");
-		/* An item may queue another, on a CPU that was flushed already: until a round in which none did. */
+		/*
+		 * An item may queue another, on a CPU that was flushed already: until a round in which
+		 * none did.
+		 */
 		unsigned long queued;
 
 		do {
@@ -293,7 +298,8 @@ PD_EXPORT bool queue_work_on(int cpu, struct workqueue_struct *wq, struct work_s
 		return false;
 	if (cpu >= 0 && (unsigned int)cpu < nr_cpu_ids)
 		worker = pd_worker_get(wq, cpu);
-	/* Relaxed: destroy_workqueue() compares it only after the item that we are called from has returned. */
+	/* Relaxed: destroy_workqueue() compares it only after the item that we are called from has returned.
+	 */
 	atomic_fetch_add_explicit(&wq->queued, 1, memory_order_relaxed);
 	pd_worker_queue(worker ? worker : wq->fallback, work);
 	return true;

@@ -9,10 +9,7 @@
 
 #include "esp_tool.h"
 
-/*
- * A burst is worth a hand-over between threads (some 10 us of crypto), and two of its buffers fit a
- * core's second-level cache beside the next one's.
- */
+/* A burst is worth a hand-over between threads (some 10 us of crypto), and fits a core's second-level cache. */
 #define BURST_BYTES 65536u
 #define FRAME_MAX 262144u /* what libpcap reads; a larger one than BURST_BYTES travels alone */
 #define HEADERS_MAX 64u	  /* of a link header kept in front of the packet, VLAN tags included */
@@ -29,6 +26,30 @@ struct frame_rest {
 	uint32_t nanoseconds;
 	uint32_t missing; /* bytes of the frame that were not captured */
 	uint32_t header;  /* bytes of link header */
+	uint32_t out_at;  /* the packet's place in the burst's output */
+};
+
+/*
+ * Output is written to buffers that are taken when a burst's parallel stage begins and given back to the same
+ * thread when it was written. Only few are under way at once, so a thread meets its last ones again while
+ * they are in its cache, however many bursts wait to be worked on.
+ */
+struct output {
+	struct output *next;
+	uint8_t bytes[OUT_ROOM];
+};
+
+struct outputs {
+	pthread_mutex_t lock;
+	struct output *first;
+};
+
+/* A thread that runs callbacks. */
+struct worker {
+	struct worker *next;
+	struct esp_pipeline *pipeline;
+	struct esp_crypto *crypto; /* freed when the thread ends */
+	struct outputs outputs;
 };
 
 struct burst {
@@ -37,10 +58,12 @@ struct burst {
 	struct burst *next_free;
 	unsigned int n;
 	uint32_t in_used, out_used;
+	struct worker *worker; /* that ran the parallel stage */
+	struct output *output; /* the worker's, from there to the end of the serial stage */
 	struct esp_span parallel;
 	struct esp_pkt pkts[ESP_BURST];
 	struct frame_rest rest[ESP_BURST];
-	uint8_t *in, *out;
+	uint8_t *in;
 };
 
 struct esp_pipeline {
@@ -48,7 +71,9 @@ struct esp_pipeline {
 	struct workqueue_struct *wq;
 	struct padata_instance *instance;
 	int cb_cpu;
-	pthread_key_t crypto; /* each thread's own context, freed when the thread ends */
+	pthread_key_t worker; /* each thread's own */
+	_Atomic(struct worker *) workers; /* all there ever were: pushed, never taken out before the end */
+	struct outputs outputs;		  /* that no worker has had yet */
 
 	struct burst *bursts;
 	unsigned int burst_count;
@@ -60,24 +85,66 @@ struct esp_pipeline {
 	atomic_int failed;
 };
 
-static void free_crypto(void *context)
+/* A thread ends before the pipeline does; its outputs stay for the others. */
+static void end_worker(void *arg)
 {
-	esp_crypto_free(context);
+	struct worker *w = arg;
+
+	esp_crypto_free(w->crypto);
+	w->crypto = NULL;
 }
 
-/* NULL where there is no memory. */
-static struct esp_crypto *my_crypto(struct esp_pipeline *p)
+static struct worker *this_worker(struct esp_pipeline *p)
 {
-	struct esp_crypto *c = pthread_getspecific(p->crypto);
+	struct worker *w = pthread_getspecific(p->worker);
 
-	if (!c) {
-		c = esp_crypto_alloc(p->config.backend);
-		if (c && pthread_setspecific(p->crypto, c)) {
-			esp_crypto_free(c);
-			c = NULL;
-		}
-	}
-	return c;
+	if (w)
+		return w;
+	w = esp_memory(calloc(1, sizeof(*w)));
+	w->pipeline = p;
+	w->crypto = esp_memory(esp_crypto_alloc(p->config.backend));
+	pthread_mutex_init(&w->outputs.lock, NULL);
+	if (pthread_setspecific(p->worker, w))
+		esp_memory(NULL);
+	w->next = atomic_load_explicit(&p->workers, memory_order_relaxed);
+	/* Release: whoever finds the worker in the list, by the acquire in take_output(), finds it complete. */
+	while (!atomic_compare_exchange_weak_explicit(&p->workers, &w->next, w, memory_order_release, memory_order_relaxed))
+		;
+	return w;
+}
+
+static struct output *pop(struct outputs *from)
+{
+	struct output *o;
+
+	pthread_mutex_lock(&from->lock);
+	o = from->first;
+	if (o)
+		from->first = o->next;
+	pthread_mutex_unlock(&from->lock);
+	return o;
+}
+
+static void push(struct outputs *to, struct output *o)
+{
+	pthread_mutex_lock(&to->lock);
+	o->next = to->first;
+	to->first = o;
+	pthread_mutex_unlock(&to->lock);
+}
+
+/* There are as many as bursts, so one is free; it may move from list to list while it is looked for. */
+static struct output *take_output(struct worker *w)
+{
+	struct esp_pipeline *p = w->pipeline;
+	struct output *o = pop(&w->outputs);
+
+	if (!o)
+		o = pop(&p->outputs);
+	while (!o)
+		for (struct worker *v = atomic_load_explicit(&p->workers, memory_order_acquire); v && !o; v = v->next)
+			o = pop(&v->outputs);
+	return o;
 }
 
 static struct burst *take_free(struct esp_pipeline *p)
@@ -104,18 +171,18 @@ static void give_free(struct esp_pipeline *p, struct burst *b)
 static void run_parallel(struct burst *b)
 {
 	struct esp_pipeline *p = b->pipeline;
-	struct esp_crypto *c = my_crypto(p);
+	struct worker *w = this_worker(p);
 
 	if (p->config.timeline)
 		esp_span_begin(&b->parallel);
-	if (!c)
-		for (unsigned int i = 0; i < b->n; i++)
-			if (b->pkts[i].drop == ESP_OK)
-				b->pkts[i].drop = ESP_DROP_CRYPTO;
+	b->worker = w;
+	b->output = take_output(w);
+	for (unsigned int i = 0; i < b->n; i++)
+		b->pkts[i].out = b->output->bytes + b->rest[i].out_at;
 	if (p->config.decrypt)
-		esp_open_burst(c, b->pkts, b->n);
+		esp_open_burst(w->crypto, b->pkts, b->n);
 	else
-		esp_seal_burst(c, b->pkts, b->n);
+		esp_seal_burst(w->crypto, b->pkts, b->n);
 	if (p->config.timeline)
 		esp_span_end(&b->parallel);
 }
@@ -145,7 +212,7 @@ static void run_serial(struct burst *b)
 	if (p->config.timeline)
 		esp_span_begin(&span);
 	if (p->config.decrypt)
-		esp_open_done(my_crypto(p), &p->totals.stats, b->pkts, b->n);
+		esp_open_done(this_worker(p)->crypto, &p->totals.stats, b->pkts, b->n);
 	else
 		esp_seal_done(&p->totals.stats, b->pkts, b->n);
 	p->totals.bursts++;
@@ -165,6 +232,7 @@ static void run_serial(struct burst *b)
 		esp_span_end(&span);
 		esp_timeline_add(p->config.timeline, &b->parallel, &span);
 	}
+	push(&b->worker->outputs, b->output);
 	give_free(p, b);
 }
 
@@ -254,16 +322,17 @@ int esp_pipeline_add(struct esp_pipeline *p, const struct esp_frame *frame)
 	pkt = &b->pkts[b->n];
 	pkt->in = data + header;
 	pkt->in_len = frame->captured - (uint32_t)header;
-	pkt->out = b->out + b->out_used + header;
+	pkt->out = NULL;
 	pkt->out_room = room;
 	pkt->flags = ESP_PKT_KEEP_TRAILER;
-	b->out_used += (uint32_t)header + room;
 	b->rest[b->n] = (struct frame_rest){
+		.out_at = b->out_used + (uint32_t)header,
 		.seconds = frame->seconds,
 		.nanoseconds = frame->nanoseconds,
 		.missing = frame->length - frame->captured,
 		.header = (uint32_t)header,
 	};
+	b->out_used += (uint32_t)header + room;
 	if (++b->n == ESP_BURST)
 		esp_pipeline_push(p);
 	return atomic_load_explicit(&p->failed, memory_order_relaxed);
@@ -290,9 +359,10 @@ struct esp_pipeline *esp_pipeline_start(const struct esp_pipeline_config *config
 	if (esp_backend_available(config->backend, &why))
 		esp_fail(ESP_EXIT_SYSTEM, "this crypto backend cannot be used: %s", why);
 	p->config = *config;
-	if (pthread_key_create(&p->crypto, free_crypto) || !my_crypto(p))
+	if (pthread_key_create(&p->worker, end_worker))
 		esp_memory(NULL);
 	pthread_mutex_init(&p->free_lock, NULL);
+	pthread_mutex_init(&p->outputs.lock, NULL);
 	/*
 	 * One more than may be outstanding: a burst is in the pool again before its task is completed, so
 	 * the one to be filled next is always there.
@@ -306,12 +376,21 @@ struct esp_pipeline *esp_pipeline_start(const struct esp_pipeline_config *config
 		b->padata.serial = serial;
 		b->pipeline = p;
 		b->in = config->stable ? NULL : esp_memory(malloc(IN_ROOM));
-		b->out = esp_memory(malloc(OUT_ROOM));
+		push(&p->outputs, esp_memory(malloc(sizeof(struct output))));
 		give_free(p, b);
 	}
 	if (config->cpus)
 		start_instance(p, window);
 	return p;
+}
+
+static void free_outputs(struct outputs *from)
+{
+	struct output *o;
+
+	while ((o = pop(from)))
+		free(o);
+	pthread_mutex_destroy(&from->lock);
 }
 
 int esp_pipeline_finish(struct esp_pipeline *p, struct esp_totals *totals)
@@ -327,13 +406,17 @@ int esp_pipeline_finish(struct esp_pipeline *p, struct esp_totals *totals)
 	}
 	failed = atomic_load_explicit(&p->failed, memory_order_relaxed);
 	*totals = p->totals;
-	/* A thread that goes on frees its context itself. */
-	free_crypto(pthread_getspecific(p->crypto));
-	pthread_key_delete(p->crypto);
-	for (unsigned int i = 0; i < p->burst_count; i++) {
-		free(p->bursts[i].in);
-		free(p->bursts[i].out);
+	/* The caller's thread, which goes on, may be a worker too. */
+	pthread_key_delete(p->worker);
+	for (struct worker *w = atomic_load_explicit(&p->workers, memory_order_relaxed), *next; w; w = next) {
+		next = w->next;
+		end_worker(w);
+		free_outputs(&w->outputs);
+		free(w);
 	}
+	free_outputs(&p->outputs);
+	for (unsigned int i = 0; i < p->burst_count; i++)
+		free(p->bursts[i].in);
 	free(p->bursts);
 	pthread_mutex_destroy(&p->free_lock);
 	free(p);

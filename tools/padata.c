@@ -23,6 +23,9 @@ static const struct {
 } commands[] = {
 	{ "pipe", pipe_main },
 	{ "map", map_main },
+#ifdef HAVE_LIBDEFLATE
+	{ "gzip", gzip_main },
+#endif
 	{ "cpus", cpus_main },
 };
 

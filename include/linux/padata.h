@@ -100,10 +100,11 @@ void padata_do_serial(struct padata_priv *padata);
 /* Beyond the document: what user space needs. */
 
 /*
- * Submit n tasks at once, for less than n calls cost: those accepted are consecutive in the order, and all
- * are completed on cb_cpu. Returns how many of them, from the first on, were accepted, which
- * is less than n where the room ends; or, when none was, what padata_do_parallel() returns. -EINVAL also for n of 0, and when any
- * one of the tasks is NULL or lacks a function: then none is accepted. Tasks not accepted stay with the caller, untouched.
+ * Submit n tasks at once, for less than n calls cost: those accepted are consecutive in the order, and
+ * serial() of each is called on cb_cpu. Returns how many of them, from the first on, were accepted, which
+ * is less than n where the room ends; or, when none was, what padata_do_parallel() returns. -EINVAL also
+ * for n of 0, and when any of the tasks is NULL or lacks a function: then none is accepted. Tasks not
+ * accepted stay with the caller, untouched. (S1 to S5)
  */
 int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int n,
 			     int cb_cpu);

@@ -104,6 +104,50 @@ static void cb_and_parallel_on_both(void)
 	CHECK_EQ(on_b, 100);
 }
 
+/* The worker that runs this may run nowhere else. */
+static void pinned(struct padata_priv *padata)
+{
+	cpu_set_t set;
+	CHECK_EQ(sched_getaffinity(0, sizeof(set), &set), 0);
+	CHECK_EQ(CPU_COUNT(&set), 1);
+	CHECK(CPU_ISSET((unsigned int)TASK(padata)->cb_cpu, &set));
+	note_serial(TASK(padata));
+}
+
+static void workers_are_pinned(void)
+{
+	struct task t[2];
+	record_clear();
+	for (int i = 0; i < 2; i++) {
+		task_init(&t[i], i, parallel_finish, pinned);
+		accept_task(rig.inst, &t[i], i ? cpu_b : cpu_a);
+	}
+	CHECK_EQ(padata_flush(rig.inst), 0);
+	cb_and_parallel_on_both();
+}
+
+/* taskset -a and back sets every worker free: the next mask call puts each where it belongs. */
+static void freed_and_called(enum who who)
+{
+	rig_begin();
+	cb_and_parallel_on_both();
+	CHECK(restrict_to(who, &only_a));
+	CHECK(restrict_to(who, &both));
+	CHECK_EQ(padata_set_cpumask(rig.inst, &both), 0);
+	workers_are_pinned();
+	CHECK(restrict_to(who, &only_a));
+	CHECK(restrict_to(who, &both));
+	CHECK_EQ(padata_add_cpu(rig.inst, cpu_b), 0);
+	workers_are_pinned();
+	rig_end(rig);
+}
+
+static void a_mask_call_pins_every_worker(void)
+{
+	if (!each_way(freed_and_called))
+		SKIP("one CPU");
+}
+
 static void only_on_a(void)
 {
 	struct task t[200];
@@ -351,6 +395,7 @@ static const struct test_case cases[] = {
 	 shrunk_is_noticed_while_tasks_flow},
 	{"M5 tasks of a CPU that goes complete, in order, and it can come back", a_cpu_that_goes_is_left},
 	{"M5 no task is lost while CPUs come and go under load", no_task_is_lost},
+	{"M5 E1 after a mask call every worker is pinned to its CPU again", a_mask_call_pins_every_worker},
 	{"M5 a worker that the system has moved goes back to its CPU", a_moved_worker_comes_back},
 };
 
