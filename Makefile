@@ -13,6 +13,9 @@ CFLAGS  ?= -O2 -g
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
 
+# make V=1 shows the commands.
+Q := $(if $(V),,@)
+
 WARN     := -Wall -Wextra -Wpedantic -Werror
 CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARN) -pthread -fvisibility=hidden $(CFLAGS)
@@ -60,30 +63,37 @@ ifeq ($(HAVE_LIBDEFLATE),)
 endif
 
 $(LIB_A): $(LIB_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	@echo "  AR $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(LIB_SO): $(LIB_PIC) src/libpadata.map
-	$(CC) -shared $(CFLAGS_ALL) $(LDFLAGS) -Wl,-soname,libpadata.so.$(SOVERSION) -Wl,-z,nodelete \
+	@echo "  LD $@"
+	$(Q)$(CC) -shared $(CFLAGS_ALL) $(LDFLAGS) -Wl,-soname,libpadata.so.$(SOVERSION) -Wl,-z,nodelete \
 		-Wl,--version-script=src/libpadata.map -o $@ $(LIB_PIC)
-	ln -sf libpadata.so.$(VERSION) $(BUILD)/libpadata.so.$(SOVERSION)
-	ln -sf libpadata.so.$(SOVERSION) $(BUILD)/libpadata.so
+	$(Q)ln -sf libpadata.so.$(VERSION) $(BUILD)/libpadata.so.$(SOVERSION)
+	$(Q)ln -sf libpadata.so.$(SOVERSION) $(BUILD)/libpadata.so
 
 $(ESP_A): $(ESP_OBJ)
-	rm -f $@ && $(AR) rcs $@ $^
+	@echo "  AR $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/padata-esp: $(ESP_TOOL_OBJ) $(ESP_A) $(LIB_A)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
 
 $(BUILD)/padata: $(STREAM_TOOL_OBJ) $(LIB_A)
-	$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(STREAM_LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(STREAM_LIBS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	@echo "  CC $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fPIC -c -o $@ $<
+	@echo "  CC $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fPIC -c -o $@ $<
 
 # Tests: a program for each test_*.c and *_driver.c, a script for each *.sh.
 
@@ -95,15 +105,18 @@ EXAMPLES := $(patsubst %.c,$(BUILD)/%,$(wildcard examples/*.c))
 
 $(BUILD)/tests/esp/%: tests/esp/%.c $(ESP_A) $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(ESP_A) $(LIB_A) $(ESP_LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(ESP_A) $(LIB_A) $(ESP_LIBS)
 
 $(BUILD)/tests/%: tests/%.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A) $(TEST_LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A) $(TEST_LIBS)
 
 $(BUILD)/examples/%: examples/%.c $(LIB_A)
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(LIB_A)
 
 tests: all $(TEST_BIN) $(DRIVERS) $(EXAMPLES)
 
@@ -141,8 +154,8 @@ install: all
 	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/linux
 	install -m 644 $(LIB_A) $(DESTDIR)$(LIBDIR)/
 	install -m 755 $(LIB_SO) $(DESTDIR)$(LIBDIR)/
-	ln -sf libpadata.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libpadata.so.$(SOVERSION)
-	ln -sf libpadata.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpadata.so
+	$(Q)ln -sf libpadata.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libpadata.so.$(SOVERSION)
+	$(Q)ln -sf libpadata.so.$(SOVERSION) $(DESTDIR)$(LIBDIR)/libpadata.so
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(patsubst $(PREFIX)/%,$${prefix}/%,$(LIBDIR))|' \
 		-e 's|@VERSION@|$(VERSION)|' src/padata.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/padata.pc
 	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/padata.pc
@@ -213,7 +226,8 @@ $(foreach p,$(STREAM_PEERS),$(eval $(call stream_peer,$p)))
 $(BENCH_DIR)/openmp: $(BENCH_DIR)/peers/openmp.o $(BENCH_JOB)
 	$(BENCH_LINK)
 $(BENCH_DIR)/tbb: bench/peers/tbb.cpp $(BENCH_JOB)
-	$(CXX) -std=c++17 $(WARN) $(CPPFLAGS_ALL) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.cpp %.o,$^) -ltbb
+	@echo "  CXX $@"
+	$(Q)$(CXX) -std=c++17 $(WARN) $(CPPFLAGS_ALL) -pthread $(CFLAGS) $(LDFLAGS) -o $@ $(filter %.cpp %.o,$^) -ltbb
 
 bench-programs: $(BENCH_OURS)
 bench: bench-programs
