@@ -126,6 +126,14 @@ static void workers_are_pinned(void)
 	cb_and_parallel_on_both();
 }
 
+static void rig_begin(void)
+{
+	rig.wq = create_workqueue("usable");
+	rig.inst = padata_alloc(&both, rig.wq);
+	CHECK(rig.inst);
+	padata_start(rig.inst);
+}
+
 /* taskset -a and back sets every worker free: the next mask call puts each where it belongs. */
 static void freed_and_called(enum who who)
 {
@@ -159,14 +167,6 @@ static void only_on_a(void)
 		CHECK_EQ(atomic_load(&t[i].parallel_cpu), cpu_a);
 		CHECK_EQ(atomic_load(&t[i].serial_cpu), cpu_a);
 	}
-}
-
-static void rig_begin(void)
-{
-	rig.wq = create_workqueue("usable");
-	rig.inst = padata_alloc(&both, rig.wq);
-	CHECK(rig.inst);
-	padata_start(rig.inst);
 }
 
 static void grows_before_a_mask_call(enum who who)
