@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef STREAM_GZTASK_H
+#define STREAM_GZTASK_H
+
+/*
+ * Work in process, in order: the reader gets a task, fills it, submits it; a
+ * worker does its work; the writer writes what came out, and the task is free
+ * again. As many tasks as there are bound the memory.
+ */
+
+#include "stream_opt.h"
+
+#include <linux/padata.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct gzrun;
+
+struct gztask {
+	struct padata_priv padata;
+	struct gzrun *run;
+	struct gztask *next;
+	void (*work)(struct gztask *task);
+	char *in, *out;
+	size_t in_room, in_length, out_room, out_length;
+	int in_file; /* the worker reads in_length bytes at `at` from it; -1: they are there */
+	uint64_t at; /* where in the input */
+	const char *error; /* what is wrong behind the output */
+	int error_number;
+};
+
+struct gzrun {
+	const struct options *o;
+	struct padata_instance *pinst;
+	struct workqueue_struct *wq;
+	int cb_cpu;
+	const char *name; /* of the input */
+	int64_t began;
+
+	pthread_mutex_t mutex;
+	pthread_cond_t changed;
+	/* Under mutex. */
+	struct gztask *free_tasks;
+	unsigned int tasks, most_tasks;
+	bool failed;
+	uint64_t bytes_in, bytes_out;
+	unsigned long done;
+};
+
+/* Each task may come to hold so many bytes. */
+void gzrun_open(struct gzrun *run, const struct options *o, size_t task_size);
+/* Wait for the end of all; the exit status. */
+int gzrun_close(struct gzrun *run);
+
+/* A task to fill in; NULL: a failure has been told, and nothing more is wanted. The reader. */
+struct gztask *gzrun_get(struct gzrun *run);
+void gzrun_submit(struct gzrun *run, struct gztask *task);
+/* In place of more input: what is wrong with it, told when its turn comes. */
+void gzrun_fail(struct gzrun *run, uint64_t at, const char *error, int error_number);
+/* Have room for so many bytes in one of the task's two buffers; what is in it may be lost. */
+void gztask_need(char **buffer, size_t *room, size_t bytes);
+/* In a worker: have the input in memory. False: it cannot be read, and error says so. */
+bool gztask_read(struct gztask *task);
+
+/* The two halves of the subcommand: read everything that fd gives. */
+void gzip_read(struct gzrun *run, int fd);
+void gunzip_read(struct gzrun *run, int fd);
+
+#endif
