@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The components alone, small enough to be searched deeper: the window, the inbox, the crew, parking, the workqueue. */
+/* The components alone, small enough to be searched deeper: the window, the inbox, the crew, parking, the
+ * workqueue. */
 
 #include "sched.h"
 
@@ -76,10 +77,12 @@ static void produce_items(int n)
 {
 	for (int i = 0; i < n; i++) {
 		enum pd_reserve result;
+		unsigned int one = 1;
 		uint64_t seq;
 
 		items[i].input = i * 3;
-		while ((result = pd_window_reserve(&window, pd_window_gate(&window), &seq)) == PD_FULL ||
+		while ((result = pd_window_reserve(&window, pd_window_gate(&window), &seq, &one)) ==
+			   PD_FULL ||
 		       result == PD_AGAIN)
 			sched_yield();
 		SCHED_CHECK(result == PD_RESERVED);
@@ -266,13 +269,13 @@ static void workqueue_on_a_new_cpu(void)
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
-		{"window_one_claimer", window_one_claimer, 3, 1, false},
-		{"window_two_claimers", window_two_claimers, 2, 0, false},
-		{"window_wraps", window_wraps, 1, 0, false},
-		{"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
-		{"inbox_poke", inbox_poke, 3, 1, false},
-		{"workqueue", workqueue, 2, 0, false},
-		{"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
+	    {"window_one_claimer", window_one_claimer, 3, 1, false},
+	    {"window_two_claimers", window_two_claimers, 2, 0, false},
+	    {"window_wraps", window_wraps, 1, 0, false},
+	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
+	    {"inbox_poke", inbox_poke, 3, 1, false},
+	    {"workqueue", workqueue, 2, 0, false},
+	    {"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
