@@ -5,6 +5,7 @@ import json
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+NO_PEERS = ("limit", "plain", "padata-32")
 TO_LIMIT = {300: 1.15, 1000: 1.04, 3000: 1.02, 10000: 1.02, 100000: 1.02}
 
 
@@ -47,7 +48,7 @@ def others_ratios(entry):
 def peers_bar(table, entry):
     """Faster than every peer, but chunked OpenMP where there is no work."""
     ratios = {name: against["wall"]["ratio"] for name, against in entry["against"].items()
-              if name not in ("limit", "plain") and (entry["work"] or name != "openmp-16")}
+              if name not in NO_PEERS and (entry["work"] or name != "openmp-16")}
     if not ratios:
         table.add(f"W={entry['work']}: faster than every peer", None, "bench/run --peers")
         return
@@ -73,6 +74,9 @@ def throughput(table, results):
             plain = against["plain"]["wall"]["theirs"]
             table.add("W=0: at most 30 ns", entry["wall"] <= 30, f"{entry['wall']:.1f} ns (one plain thread {plain:.1f})",
                       against["plain"])
+            batched = against["padata-32"]
+            table.add("W=0, in batches of 32: at most 30 ns", batched["wall"]["theirs"] <= 30,
+                      f"{batched['wall']['theirs']:.1f} ns", batched)
         elif work == 100:
             ratio_bar(table, entry, 0.8, "plain")
         elif work in TO_LIMIT:

@@ -20,6 +20,7 @@ PEERS = {
     "glib": ("throughput-glib", {}),
     "htslib": ("throughput-htslib", {}),
 }
+BATCHED = {"padata-32": ("throughput", {"batch": 32})}
 YARDSTICKS = {"limit": ("limit", {}), "plain": ("plain", {})}
 
 
@@ -33,7 +34,7 @@ def mark(result):
 
 def throughput(bench, peers, quick, options):
     """Ours against the limit, one plain thread and each peer, at each grain of work."""
-    opponents = {**YARDSTICKS, **(PEERS if peers else {})}
+    opponents = {**YARDSTICKS, **BATCHED, **(PEERS if peers else {})}
     say("\nThroughput: ns an item, wall / CPU; ours through theirs, the median of the pairs; ~: disturbed")
     results = []
     for work in QUICK_WORKS if quick else WORKS:
@@ -138,6 +139,7 @@ GROWTH = {
     "instances": [1, 2, 4, 8, 16, 32, 64],
     "producers": [1, 2, 4, 8],
     "window": [16, 64, 256, 1024, 4096, 16384, 65536],
+    "batch": [1, 4, 16, 64, 256],
     "cpus": ["0-1", "0", "1"],
     "cb": ["0", "1", "alternate", "local", "away"],
 }

@@ -38,7 +38,7 @@ struct producer {
 } __attribute__((__aligned__(64)));
 
 static struct cb_choice cb = {.mode = "0"};
-static unsigned long instances = 1, producers = 1;
+static unsigned long instances = 1, producers = 1, batch = 1;
 static const char *cpus = "0-1";
 static unsigned long lane_tasks;
 static struct padata_instance **instance;
@@ -57,17 +57,31 @@ static void serial(struct padata_priv *padata)
 	job_take(&lanes[item->order].order, item);
 }
 
+static void wait_for_room(struct producer *self, struct padata_instance *to, int refusal)
+{
+	if (refusal != -EBUSY)
+		job_fail("padata_do_parallel", refusal);
+	self->refused++;
+	int error = padata_wait_room(to);
+	if (error)
+		job_fail("padata_wait_room", error);
+}
+
 static void submit(struct producer *self, struct padata_instance *to, struct padata_priv *padata, int cb_cpu)
 {
-	int error;
-	while ((error = padata_do_parallel(to, padata, cb_cpu)) == -EBUSY) {
-		self->refused++;
-		error = padata_wait_room(to);
-		if (error)
-			job_fail("padata_wait_room", error);
-	}
-	if (error != -EINPROGRESS)
-		job_fail("padata_do_parallel", error);
+	int result;
+	while ((result = padata_do_parallel(to, padata, cb_cpu)) != -EINPROGRESS)
+		wait_for_room(self, to, result);
+}
+
+static struct padata_priv *next_task(struct lane *lane, unsigned long value)
+{
+	struct task *task = &lane->tasks[lane->next_task];
+	if (++lane->next_task == lane_tasks)
+		lane->next_task = 0;
+	task->item.number = lane->given++;
+	task->item.value = value;
+	return &task->padata;
 }
 
 static void *produce(void *argument)
@@ -76,16 +90,29 @@ static void *produce(void *argument)
 	unsigned long to = 0;
 	for (unsigned long i = self->first; i < self->first + self->items; i++) {
 		unsigned int at = cb_choose(&cb, i);
-		struct lane *lane = &self->lanes[to * cb.cpus + at];
-		/* One more task than may be outstanding: the next one is always the producer's. */
-		struct task *task = &lane->tasks[lane->next_task];
-		if (++lane->next_task == lane_tasks)
-			lane->next_task = 0;
-		task->item.number = lane->given++;
-		task->item.value = i;
-		submit(self, instance[to], &task->padata, cb.cpu[at]);
+		submit(self, instance[to], next_task(&self->lanes[to * cb.cpus + at], i), cb.cpu[at]);
 		if (++to == instances)
 			to = 0;
+	}
+	return NULL;
+}
+
+static void *produce_batches(void *argument)
+{
+	struct producer *self = argument;
+	struct padata_priv **tasks = job_memory(batch * sizeof(struct padata_priv *));
+	unsigned long i = self->first, end = self->first + self->items;
+	while (i < end) {
+		unsigned int n = 0, accepted = 0;
+		while (n < batch && i < end)
+			tasks[n++] = next_task(self->lanes, i++);
+		while (accepted < n) {
+			int result = padata_do_parallel_batch(instance[0], tasks + accepted, n - accepted, cb.cpu[0]);
+			if (result > 0)
+				accepted += (unsigned int)result;
+			else
+				wait_for_room(self, instance[0], result);
+		}
 	}
 	return NULL;
 }
@@ -107,7 +134,8 @@ static void open_instances(struct workqueue_struct *wq, const struct cpumask *ma
 static void open_lanes(void)
 {
 	unsigned long count = producers * instances * cb.cpus;
-	lane_tasks = job.window + 1;
+	/* More than may be outstanding: those that are given next are always the producer's. */
+	lane_tasks = job.window + batch;
 	lanes = job_memory(count * sizeof(*lanes));
 	for (unsigned long l = 0; l < count; l++) {
 		lanes[l].tasks = job_memory(lane_tasks * sizeof(struct task));
@@ -125,6 +153,7 @@ int main(int argc, char **argv)
 		{"cb", NULL, &cb.mode, "CPU of the serial stage: a number, alternate, local or away"},
 		{"instances", &instances, NULL, "instances, which the producers take in turn"},
 		{"producers", &producers, NULL, "threads that submit"},
+		{"batch", &batch, NULL, "tasks submitted at once (one instance, one cb_cpu)"},
 		{"cpus", NULL, &cpus, "the mask, as a list"},
 		{NULL, NULL, NULL, NULL},
 	};
@@ -133,9 +162,11 @@ int main(int argc, char **argv)
 	job_options(argc, argv, options);
 	if (!alloc_cpumask_var(&mask, GFP_KERNEL) || cpulist_parse(cpus, mask))
 		job_fail("--cpus", 0);
-	if (!instances || !producers)
+	if (!instances || !producers || !batch)
 		job_fail("nothing to do", 0);
 	cb_prepare(&cb, mask);
+	if (batch > 1 && (instances > 1 || cb.cpus > 1))
+		job_fail("--batch needs one instance and one cb_cpu", (long)batch);
 	struct workqueue_struct *wq = create_workqueue("bench");
 	if (!wq)
 		job_fail("create_workqueue", errno);
@@ -149,11 +180,12 @@ int main(int argc, char **argv)
 		producer[p].lanes = &lanes[p * instances * cb.cpus];
 	}
 
+	void *(*run)(void *) = batch > 1 ? produce_batches : produce;
 	job_begin();
 	for (unsigned long p = 1; p < producers; p++)
-		if (pthread_create(&producer[p].thread, NULL, produce, &producer[p]))
+		if (pthread_create(&producer[p].thread, NULL, run, &producer[p]))
 			job_fail("no thread", (long)p);
-	produce(&producer[0]);
+	run(&producer[0]);
 	for (unsigned long p = 1; p < producers; p++)
 		pthread_join(producer[p].thread, NULL);
 	for (unsigned long i = 0; i < instances; i++)
@@ -174,6 +206,6 @@ int main(int argc, char **argv)
 	destroy_workqueue(wq);
 	free_cpumask_var(mask);
 	job_report("padata", sum, ", \"cb\": \"%s\", \"cpus\": \"%s\", \"instances\": %lu, \"producers\": %lu, "
-		   "\"refused\": %lu", cb.mode, cpus, instances, producers, refused);
+		   "\"batch\": %lu, \"refused\": %lu", cb.mode, cpus, instances, producers, batch, refused);
 	return 0;
 }
