@@ -10,8 +10,8 @@
 #define RESTING ((uint32_t)1)
 
 /*
- * The balance alone decides; its changes are relaxed because each is followed by a barrier where the rule
- * needs one, and the lane that is called learns what it has to know through its inbox.
+ * The balance alone decides who is called and who looks again; where the rule needs it, a barrier follows its
+ * changes, and they are relaxed, but for one pair: rest and call.
  */
 
 int pd_crew_init(struct pd_crew *crew, unsigned int cpus)
@@ -61,8 +61,12 @@ int pd_crew_call(struct pd_crew *crew, int preferred)
 	do {
 		if (balance >> 16 || !balance)
 			return -1;
+		/*
+		 * Acquire: pairs with the release in pd_crew_rest(); without it the caller's note to the lane
+		 * could come to lie before the lane's taking of the last one, and be wiped out by it.
+		 */
 	} while (!atomic_compare_exchange_weak_explicit(&crew->balance, &balance,
-							balance + SEARCHER - RESTING, memory_order_relaxed,
+							balance + SEARCHER - RESTING, memory_order_acquire,
 							memory_order_relaxed));
 	if (preferred >= 0 && (unsigned int)preferred < crew->words * BITS &&
 	    take_bit(crew, (unsigned int)preferred))
@@ -103,7 +107,8 @@ bool pd_crew_rest(struct pd_crew *crew, unsigned int cpu, bool was_searching)
 	uint32_t balance;
 
 	set_bit(crew, cpu);
-	balance = atomic_fetch_add_explicit(&crew->balance, change, memory_order_relaxed);
+	/* Release: pairs with the acquire in pd_crew_call(), see there. */
+	balance = atomic_fetch_add_explicit(&crew->balance, change, memory_order_release);
 	/* Who worked while others rested and none searched leaves that as it was, with its barrier passed. */
 	return was_searching ? balance >> 16 == 1 : balance == 0;
 }

@@ -365,7 +365,9 @@ static void rest(struct pd_lane *lane)
 	if (may_search(lane)) {
 		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
 	} else {
-		atomic_store_explicit(&lane->absent, true, memory_order_relaxed);
+		/* Release: pairs with the acquire in pd_mask_look(), as pd_crew_rest() does with
+		 * pd_crew_call(). */
+		atomic_store_explicit(&lane->absent, true, memory_order_release);
 		look = was_searching && pd_crew_work(&pinst->crew);
 	}
 	if (look)
@@ -427,6 +429,8 @@ static bool work(struct pd_lane *lane)
 		return false;
 	for (int i = 0; i < 16 && !pd_inbox_holds(&lane->inbox); i++)
 		pd_cpu_relax();
+	/* The producer may be waiting for this very CPU. */
+	sched_yield();
 	return true;
 }
 

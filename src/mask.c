@@ -108,7 +108,8 @@ void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 		if (!lane)
 			continue;
 		set_usable(pinst, cpu, usable);
-		if (usable && atomic_load_explicit(&lane->absent, memory_order_relaxed)) {
+		/* Acquire: pairs with the release in rest(): the lane has taken its last call. */
+		if (usable && atomic_load_explicit(&lane->absent, memory_order_acquire)) {
 			atomic_store_explicit(&lane->absent, false, memory_order_relaxed);
 			pd_lane_summon(lane);
 		}

@@ -138,7 +138,11 @@ static bool published(const struct pd_window *w, uint64_t seq)
 
 unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first)
 {
-	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+	/*
+	 * Acquire, here and below: pairs with the release on success; without it we could see the number that
+	 * another claimer left and yet, in the slot, a task of two laps ago, which looks like a new one.
+	 */
+	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_acquire);
 	unsigned int n;
 
 	do {
@@ -148,16 +152,16 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 			return 0;
 		if (n < max)
 			n = (n + claimers - 1) / claimers;
-		/* Relaxed: it shares out numbers; what they stand for was acquired slot by slot. */
-	} while (!atomic_compare_exchange_weak_explicit(&w->claimed, &next, next + n, memory_order_relaxed,
-							memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(&w->claimed, &next, next + n, memory_order_release,
+							memory_order_acquire));
 	*first = next;
 	return n;
 }
 
 bool pd_window_claimable(const struct pd_window *w)
 {
-	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+	/* Acquire, both: as in pd_window_claim(). */
+	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_acquire);
 	uint64_t seen;
 
 	/* Again when it was overtaken: its slot may already hold the next lap's task, which looks like none.
@@ -166,7 +170,7 @@ bool pd_window_claimable(const struct pd_window *w)
 		seen = next;
 		if (published(w, seen))
 			return true;
-		next = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+		next = atomic_load_explicit(&w->claimed, memory_order_acquire);
 	} while (next != seen);
 	return false;
 }
