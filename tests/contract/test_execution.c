@@ -199,34 +199,48 @@ static void sleeping_parallel(void)
 	free(t);
 }
 
-/* The sleeper is not the oldest: those before it complete, those after it get their parallel(). */
+/*
+ * The tasks after the sleeper get their parallel() elsewhere, and their serial() where it is not held. The sleeper is
+ * finished by this thread in every other round, so that its worker is found at work, looking for some, or at rest.
+ */
+static void sleeping_serial_on(int held, int open, int round)
+{
+	enum { N = 50 };
+	struct task sleeper, *t = tasks_make(N, parallel_finish, serial_note);
+	record_clear();
+	hold_init(&sleeper, round % 2 ? parallel_leave : parallel_finish, serial_hold);
+	accept_task(rig.inst, &sleeper, held);
+	if (round % 2) {
+		while (!atomic_load(&sleeper.parallels))
+			sched_yield();
+		padata_do_serial(&sleeper.p);
+	}
+	wait_for(&begun);
+	for (int i = 0; i < N; i++)
+		accept_task(rig.inst, &t[i], i % 2 ? held : open);
+	for (int i = 0; i < N; i++) {
+		EVENTUALLY(atomic_load(&t[i].parallels) == 1);
+		CHECK_EQ(atomic_load(&t[i].parallel_cpu), open);
+	}
+	for (int i = 0; i < N; i += 2)
+		EVENTUALLY(atomic_load(&t[i].serials) == 1);
+	for (int i = 1; i < N; i += 2)
+		CHECK_EQ(atomic_load(&t[i].serials), 0);
+	sem_post(&hold);
+	CHECK_EQ(padata_flush(rig.inst), 0);
+	CHECK_EQ(recorded(), N + 1);
+	free(t);
+}
+
 static void sleeping_serial(void)
 {
 	if (usable_cpus() < 2)
 		SKIP("one CPU");
-	enum { N = 400 };
 	for (unsigned int which = 0; which < 2; which++) {
-		int held = usable_cpu(which), open = usable_cpu(1 - which);
 		rig = rig_make(0);
-		record_clear();
-		struct task sleeper, *t = tasks_make(N, parallel_finish, serial_note);
-		hold_init(&sleeper, parallel_finish, serial_hold);
-		accept_task(rig.inst, &sleeper, held);
-		wait_for(&begun);
-		for (int i = 0; i < N; i++)
-			accept_task(rig.inst, &t[i], i % 2 ? held : open);
-		for (int i = 0; i < N; i++) {
-			EVENTUALLY(atomic_load(&t[i].parallels) == 1);
-			CHECK_EQ(atomic_load(&t[i].parallel_cpu), open);
-		}
-		for (int i = 0; i < N; i += 2)
-			EVENTUALLY(atomic_load(&t[i].serials) == 1);
-		for (int i = 1; i < N; i += 2)
-			CHECK_EQ(atomic_load(&t[i].serials), 0);
-		sem_post(&hold);
+		for (int round = 0; round < 300; round++)
+			sleeping_serial_on(usable_cpu(which), usable_cpu(1 - which), round);
 		rig_end(rig);
-		CHECK_EQ(recorded(), N + 1);
-		free(t);
 	}
 }
 
