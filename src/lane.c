@@ -317,9 +317,9 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 	do {
 		struct padata_priv *task = pd_window_task(&pinst->window, seq);
 
-		if (++done < n) {
+		if (++done + 1 < n) {
 			pd_window_prefetch(&pinst->window, seq + 4);
-			prefetch_task(pd_window_task(&pinst->window, seq + 1));
+			prefetch_task(pd_window_task(&pinst->window, seq + 2));
 		}
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
