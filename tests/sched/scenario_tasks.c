@@ -199,6 +199,57 @@ static void two_instances_on_one_queue(void)
 	check_all(&other, &job, 1, 1);
 }
 
+/* All of them, a batch at a time: what there was no room for comes later. */
+static void submit_batch(struct job *first, int n, int cb_cpu)
+{
+	struct padata_priv *tasks[MAX_JOBS];
+
+	for (int i = 0; i < n; i++) {
+		first[i].cb_cpu = cb_cpu;
+		tasks[i] = &first[i].padata;
+	}
+	for (int done = 0; done < n;) {
+		int result = padata_do_parallel_batch(w.pinst, tasks + done, (unsigned int)(n - done), cb_cpu);
+
+		SCHED_CHECK(result == -EBUSY || (result > 0 && result <= n - done));
+		if (result > 0)
+			done += result;
+		else
+			sched_yield();
+	}
+}
+
+static void batch(void)
+{
+	begin(3, 3, 2);
+	submit_batch(jobs, 3, 0);
+	end(3, 1);
+}
+
+/* Another producer's task comes before, behind, or not at all between the two. */
+static void batch_against_producer(void)
+{
+	pthread_t other;
+
+	begin(3, 3, 3);
+	jobs[2].producer = 1;
+	jobs[2].number = 0;
+	jobs[2].cb_cpu = 1;
+	pthread_create(&other, NULL, produce_third, NULL);
+	submit_batch(jobs, 2, 1);
+	pthread_join(other, NULL);
+	end(3, 1);
+}
+
+/* Batches of two against a window of one: each splits. */
+static void batch_in_window_of_one(void)
+{
+	begin(4, 1, 1);
+	submit_batch(jobs, 2, 0);
+	submit_batch(&jobs[2], 2, 0);
+	end(4, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -214,6 +265,9 @@ int main(int argc, char **argv)
 		{"window_full_against_room", window_full_against_room, 2, 0, false},
 		{"wait_room", wait_room, 2, 0, true},
 		{"wait_room_two_workers", wait_room_two_workers, 1, 0, true},
+		{"batch", batch, 2, 0, false},
+		{"batch_against_producer", batch_against_producer, 1, 0, false},
+		{"batch_in_window_of_one", batch_in_window_of_one, 2, 0, false},
 		{"flush", flush, 2, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
