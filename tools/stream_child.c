@@ -42,14 +42,6 @@ bool child_is_fed(const struct job *job)
 	return job->run->unit || job->fed == job->run->header_length + job->length;
 }
 
-void child_drop_block(struct job *job)
-{
-	if (!job->block)
-		return;
-	free(job->block);
-	job->block = NULL;
-}
-
 /* A file whose pages cannot be moved into a pipe is copied. */
 static ssize_t feed_copy(struct job *job, uint64_t at, uint64_t left)
 {
@@ -98,7 +90,7 @@ size_t child_feed(struct job *job)
 		loop_forget(job->run, &job->in);
 		shut(&job->in.fd);
 		if (job->tried >= job->run->o->tries)
-			child_drop_block(job);
+			job_drop_block(job);
 	}
 	return moved;
 }
@@ -215,12 +207,9 @@ size_t child_drain(struct job *job)
 	return got;
 }
 
-size_t child_take_rest(struct job *job)
+size_t child_take_rest(struct job *job, size_t there)
 {
-	size_t there, taken = 0, got;
-	while ((there = pipe_holds(job->out.fd)) > 0 && (got = take_chunk(job, there)) > 0)
-		taken += got;
-	return taken;
+	return there ? take_chunk(job, there) : 0;
 }
 
 /* Each line in one write, so that lines of different commands do not mix. */

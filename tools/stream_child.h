@@ -15,8 +15,8 @@ bool child_is_fed(const struct job *job);
 
 /* Move what the child has written into memory, as far as the bound allows: the bytes moved. The loop, under job->mutex. */
 size_t child_drain(struct job *job);
-/* No one can write to it any more: move all that is left, whose memory was set aside. */
-size_t child_take_rest(struct job *job);
+/* No one can write to it any more: move all that is there, whose memory was set aside. */
+size_t child_take_rest(struct job *job, size_t there);
 /* Take what standard error holds and pass its whole lines on; last: the rest too. The loop. */
 size_t child_pass_errors(struct job *job, bool last);
 
@@ -30,7 +30,5 @@ void child_signal(struct job *job, int sig);
 void child_reap(struct job *job);
 /* As if it had never been started. The loop. */
 void child_forget(struct job *job);
-/* The input will not be asked for again: free it. */
-void child_drop_block(struct job *job);
 
 #endif

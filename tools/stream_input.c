@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_input.h"
+#include "stream_buffer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +45,7 @@ void input_close(struct input *input)
 {
 	if (input->bytes) {
 		memory_give(&input->run->memory, input->room);
-		free(input->bytes);
+		buffer_put(input->bytes, input->room);
 	}
 	free((char *)input->run->header);
 	input->run->header = NULL;
@@ -113,7 +114,7 @@ static bool make_room(struct input *input, size_t bytes)
 			room = ROOM_LEAST;
 		if (!memory_take(&input->run->memory, room))
 			return false;
-		input->bytes = must_alloc(room);
+		input->bytes = buffer_get(room);
 		input->room = room;
 	} else if (used) {
 		memmove(input->bytes, input->bytes + input->start, used);
@@ -178,6 +179,7 @@ bool input_give_block(struct input *input, struct job *job, size_t length)
 		input->room = 0;
 		input->end = 0;
 		job->block = whole;
+		job->block_room = room;
 		job->block_charge += room;
 		if (left) {
 			if (!make_room(input, left))

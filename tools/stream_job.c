@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include "stream_buffer.h"
 #include "stream_run.h"
 
 #include <inttypes.h>
@@ -17,6 +18,15 @@ struct job *job_new(struct run *run)
 	return job;
 }
 
+void job_drop_block(struct job *job)
+{
+	if (job->block && job->block_room)
+		buffer_put(job->block, job->block_room);
+	else
+		free(job->block);
+	job->block = NULL;
+}
+
 void job_free(struct job *job)
 {
 	int fds[] = { job->in.fd, job->out.fd, job->err.fd, job->in_reader, job->pidfd, job->result_fd,
@@ -31,7 +41,7 @@ void job_free(struct job *job)
 		free(chunk);
 	}
 	pthread_mutex_destroy(&job->mutex);
-	free(job->block);
+	job_drop_block(job);
 	free(job->words);
 	free(job->tag);
 	free(job->err_line);

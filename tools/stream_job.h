@@ -63,10 +63,10 @@ struct job {
 	/* Where its input is: bytes for pipe, records for map. */
 	uint64_t at, length;
 	char *block; /* NULL: the bytes are read from the file */
+	size_t block_room; /* of a buffer to be put back; 0: the block is its own */
 	size_t block_charge;
 	char **words; /* the command, one allocation; NULL: the run's own */
 	char *tag;
-	size_t args_size;
 
 	/* The loop's, once the child has started. */
 	struct job *running_next;
@@ -103,6 +103,9 @@ struct job {
 /* A job for the reader to fill in. */
 struct job *job_new(struct run *run);
 void job_free(struct job *job);
+
+/* Free its input. */
+void job_drop_block(struct job *job);
 
 /* "job 3 (bytes 0 to 99)", for messages. */
 void job_where(const struct job *job, char *text, size_t size);

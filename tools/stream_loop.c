@@ -128,7 +128,7 @@ static void settle_output(struct job *job)
 	struct run *run = job->run;
 	size_t there = pipe_holds(job->out.fd);
 	if (there < LARGE || !run->may_splice) {
-		there = child_take_rest(job);
+		there = child_take_rest(job, there);
 		loop_forget(run, &job->out);
 		close(job->out.fd);
 		job->out.fd = -1;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_run.h"
 #include "stream_bar.h"
+#include "stream_buffer.h"
 #include "stream_child.h"
 #include "stream_cpus.h"
 #include "stream_input.h"
@@ -171,7 +172,7 @@ void run_job_over(struct job *job)
 	pthread_mutex_unlock(&run->mutex);
 	if (job->block_charge > JOB_CHARGE) {
 		/* The input has been consumed. */
-		child_drop_block(job);
+		job_drop_block(job);
 		memory_give(&run->memory, job->block_charge - JOB_CHARGE);
 		job->block_charge = JOB_CHARGE;
 	}
@@ -303,11 +304,16 @@ static bool submit_one(struct run *run)
 	return false;
 }
 
+/* So many may wait for a slot: where they hold blocks, few. */
+static unsigned int ready_most(const struct run *run)
+{
+	return run->unit ? 64 + run->slots : 2 + run->slots / 2;
+}
+
 void run_submit(struct run *run)
 {
 	bool wake = false;
 	pthread_mutex_lock(&run->mutex);
-	unsigned int before = run->ready_count;
 	while (run->ready && run->running < run->slots) {
 		if (!submit_one(run)) {
 			wake = !run->busy;
@@ -316,8 +322,11 @@ void run_submit(struct run *run)
 		}
 		run->busy = false;
 	}
-	if (run->ready_count != before)
+	/* Not for each job: waking the reader costs more than what it does for one. */
+	if (run->reader_waits && run->ready_count <= ready_most(run) / 2) {
+		run->reader_waits = false;
 		pthread_cond_broadcast(&run->changed);
+	}
 	pthread_mutex_unlock(&run->mutex);
 	/* The loop tries again at its ticks. */
 	if (wake)
@@ -350,8 +359,9 @@ bool run_add(struct run *run, struct job *job)
 {
 	memory_job_begins(&run->memory);
 	pthread_mutex_lock(&run->mutex);
-	/* A few ahead of the running ones: more would only hold memory. */
-	while (!run->no_more && run->ready_count >= 2 + run->slots / 2)
+	if (run->ready_count >= ready_most(run))
+		run->reader_waits = true;
+	while (!run->no_more && run->reader_waits)
 		pthread_cond_wait(&run->changed, &run->mutex);
 	bool wanted = !run->no_more;
 	if (wanted) {
@@ -387,7 +397,6 @@ int run_finish(struct run *run, struct input *input)
 {
 	if (run->loop) {
 		pthread_mutex_lock(&run->mutex);
-		run->input_ended = true;
 		while (run->ready || run->outstanding)
 			pthread_cond_wait(&run->changed, &run->mutex);
 		pthread_mutex_unlock(&run->mutex);
@@ -400,6 +409,7 @@ int run_finish(struct run *run, struct input *input)
 	template_close(run->template);
 	free(run->path);
 	input_close(input);
+	buffer_free_all();
 	close(run->null_fd);
 	close(run->stop_fd);
 	memory_close(&run->memory);

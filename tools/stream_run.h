@@ -57,7 +57,7 @@ struct run {
 	struct job *oldest, **newest;
 	unsigned int running, slots;
 	unsigned long outstanding;
-	bool input_ended, no_more, busy;
+	bool reader_waits, no_more, busy;
 	unsigned long long stop_at; /* nothing after this job is written */
 	int status;
 
