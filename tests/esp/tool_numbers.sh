@@ -4,8 +4,8 @@
 # shellcheck source=tests/esp/tool.inc
 . "$(dirname "$0")/tool.inc"
 
-# The capture twenty times: more than pipes and buffers hold.
-long() { frames repeat 20 "$capture" "$dir/long.pcap"; }
+# The capture ten times: more than pipes and buffers hold.
+long() { frames repeat 10 "$capture" "$dir/long.pcap"; }
 
 rising() {
 	new_sa "$dir/sa"
