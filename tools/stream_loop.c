@@ -15,8 +15,8 @@
 /* Between looks at the pipes of running children: from the first, twice as long each time nothing was found. */
 #define TICK_FIRST 1
 #define TICK_LAST 20
-/* A transfer of this much is worth a wake-up of its own. */
-#define LARGE ((size_t)65536)
+/* Output of at least so much waits for its turn in the pipe it is in. */
+#define HELD_IN_PIPE ((size_t)65536)
 /* What the oldest job writes is passed on after this time at the latest. */
 #define FLOW_NS 20000000
 /* From the request to end until the command is made to. */
@@ -127,7 +127,7 @@ static void settle_output(struct job *job)
 {
 	struct run *run = job->run;
 	size_t there = pipe_holds(job->out.fd);
-	if (there < LARGE || !run->may_splice) {
+	if (there < HELD_IN_PIPE || !run->may_splice) {
 		there = child_take_rest(job, there);
 		loop_forget(run, &job->out);
 		close(job->out.fd);
@@ -168,6 +168,7 @@ static void look_at_output(struct loop *loop, struct job *job, bool event)
 	if (job->oldest && run_may_flow(job)) {
 		if (there && (worth || now_ns() - job->flowed_at > FLOW_NS))
 			queue_work_on(atomic_load(&run->cb_cpu), run->wq, &run->flow);
+		loop->tick = there && worth ? TICK_FIRST : loop->tick;
 	} else if (there && worth) {
 		size_t moved = child_drain(job);
 		if (!moved && job->oldest && !job->terminated) {
@@ -177,7 +178,7 @@ static void look_at_output(struct loop *loop, struct job *job, bool event)
 			job->terminated = true;
 			kill(-job->pid, SIGKILL);
 		}
-		if (moved >= LARGE && !job->out.armed)
+		if (moved >= loop_large(run->out_capacity) && !job->out.armed)
 			loop_arm(run, job, &job->out, EPOLLIN);
 		loop->tick = moved ? TICK_FIRST : loop->tick;
 	}
@@ -214,7 +215,7 @@ static void feed(struct loop *loop, struct job *job, bool event)
 	size_t moved = child_feed(job);
 	if (job->outcome == OUTCOME_BAD_INPUT)
 		terminate(job, OUTCOME_BAD_INPUT);
-	else if (job->in.fd >= 0 && moved >= LARGE)
+	else if (job->in.fd >= 0 && moved >= loop_large(loop->run->in_capacity))
 		loop_arm(loop->run, job, &job->in, EPOLLOUT);
 	if (moved)
 		loop->tick = TICK_FIRST;

@@ -19,6 +19,11 @@ void loop_wake(struct loop *loop);
 
 /* Arm a port for its next event. The loop, and for the oldest job's output the writer. */
 void loop_arm(struct run *run, struct job *job, struct port *port, unsigned int events);
+/* A transfer of this much, of a pipe that holds so much, is worth a wake-up of its own. */
+static inline size_t loop_large(size_t capacity)
+{
+	return capacity / 4 < 65536 ? capacity / 4 : 65536;
+}
 /* Take a port out, before its descriptor is closed. */
 void loop_forget(struct run *run, struct port *port);
 

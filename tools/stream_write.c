@@ -13,8 +13,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LARGE ((size_t)65536)
-
 static void cannot_write(struct job *job, const char *what, int error)
 {
 	char where[128];
@@ -156,7 +154,7 @@ void write_flow(struct job *job)
 	size_t moved = write_pipe(job, from);
 	pthread_mutex_lock(&job->mutex);
 	job->flowed_at = now_ns();
-	if (moved >= LARGE && job->out.fd >= 0)
+	if (moved >= loop_large(run->out_capacity) && job->out.fd >= 0)
 		loop_arm(run, job, &job->out, EPOLLIN);
 	pthread_mutex_unlock(&job->mutex);
 }
