@@ -2,13 +2,13 @@
 
 /* Sets of CPUs: algebra, parsing, printing, and which CPUs the machine and the process have. */
 
+#include "cpumask.h"
 #include "compiler.h"
-
-#include <linux/cpumask.h>
 
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,17 +20,6 @@
 #define LONGS (PADATA_NR_CPUS / LONG_BITS)
 
 PD_EXPORT unsigned int nr_cpu_ids = PADATA_NR_CPUS;
-
-/* Ahead of every other constructor of the program that may ask for a mask. */
-__attribute__((__constructor__(101))) static void count_cpus(void)
-{
-	unsigned int highest = cpumask_first(padata_cpu_possible_mask());
-
-	for (unsigned int cpu = highest; cpu < PADATA_NR_CPUS;
-	     cpu = cpumask_next((int)cpu, padata_cpu_possible_mask()))
-		highest = cpu;
-	nr_cpu_ids = highest + 1;
-}
 
 PD_EXPORT bool zalloc_cpumask_var(cpumask_var_t *mask, gfp_t flags)
 {
@@ -168,18 +157,6 @@ PD_EXPORT bool cpumask_test_cpu(int cpu, const struct cpumask *mask)
 	return mask->bits[(unsigned int)cpu / LONG_BITS] >> ((unsigned int)cpu % LONG_BITS) & 1;
 }
 
-PD_EXPORT const struct cpumask *cpumask_of(int cpu)
-{
-	static _Thread_local struct cpumask masks[8];
-	static _Thread_local unsigned int turn;
-	struct cpumask *mask = &masks[turn++ % 8];
-
-	cpumask_clear(mask);
-	if (cpu >= 0)
-		cpumask_set_cpu((unsigned int)cpu, mask);
-	return mask;
-}
-
 /* Read a list of CPUs that the kernel keeps in a file; what cannot be read is CPU 0 alone. */
 static const struct cpumask *read_mask(const char *path, struct cpumask *mask)
 {
@@ -197,29 +174,78 @@ static const struct cpumask *read_mask(const char *path, struct cpumask *mask)
 	return mask;
 }
 
+void pd_cpumask_active(struct cpumask *mask)
+{
+	cpumask_clear(mask);
+	/* The main thread's set stands for the process: the caller may be pinned, as every worker is. */
+	if (sched_getaffinity(getpid(), sizeof(*mask), (cpu_set_t *)(void *)mask))
+		read_mask("/sys/devices/system/cpu/online", mask);
+}
+
+/*
+ * The masks that are handed out by pointer, for each thread that asks. On the heap, since in thread-local
+ * storage they would take more room than a program that loads the library late has left there.
+ */
+struct handed_out {
+	struct cpumask of[8], possible, online, active;
+	unsigned int turn;
+};
+
+static pthread_key_t handed_out_key;
+
+static struct handed_out *handed_out(void)
+{
+	struct handed_out *masks = pthread_getspecific(handed_out_key);
+
+	if (!masks) {
+		masks = calloc(1, sizeof(*masks));
+		if (masks && pthread_setspecific(handed_out_key, masks)) {
+			free(masks);
+			masks = NULL;
+		}
+	}
+	return masks;
+}
+
+/* What those get for whom there is no memory. */
+static const struct cpumask no_cpu;
+
+PD_EXPORT const struct cpumask *cpumask_of(int cpu)
+{
+	struct handed_out *masks = handed_out();
+	struct cpumask *mask;
+
+	if (!masks)
+		return &no_cpu;
+	mask = &masks->of[masks->turn++ % 8];
+	cpumask_clear(mask);
+	if (cpu >= 0)
+		cpumask_set_cpu((unsigned int)cpu, mask);
+	return mask;
+}
+
 PD_EXPORT const struct cpumask *padata_cpu_possible_mask(void)
 {
-	static _Thread_local struct cpumask mask;
+	struct handed_out *masks = handed_out();
 
-	return read_mask("/sys/devices/system/cpu/possible", &mask);
+	return masks ? read_mask("/sys/devices/system/cpu/possible", &masks->possible) : &no_cpu;
 }
 
 PD_EXPORT const struct cpumask *padata_cpu_online_mask(void)
 {
-	static _Thread_local struct cpumask mask;
+	struct handed_out *masks = handed_out();
 
-	return read_mask("/sys/devices/system/cpu/online", &mask);
+	return masks ? read_mask("/sys/devices/system/cpu/online", &masks->online) : &no_cpu;
 }
 
 PD_EXPORT const struct cpumask *padata_cpu_active_mask(void)
 {
-	static _Thread_local struct cpumask mask;
+	struct handed_out *masks = handed_out();
 
-	cpumask_clear(&mask);
-	/* The main thread's set stands for the process: the caller may be pinned, as every worker is. */
-	if (sched_getaffinity(getpid(), sizeof(mask), (cpu_set_t *)(void *)&mask))
-		cpumask_copy(&mask, padata_cpu_online_mask());
-	return &mask;
+	if (!masks)
+		return &no_cpu;
+	pd_cpumask_active(&masks->active);
+	return &masks->active;
 }
 
 /* One number; *text moves behind it. -EINVAL without a digit, -ERANGE when no mask has such a CPU. */
@@ -386,4 +412,17 @@ PD_EXPORT int padata_cpulist_print(char *buf, size_t size, const struct cpumask 
 		length += n;
 	}
 	return (int)length;
+}
+
+/* Ahead of every other constructor of the program that may ask for a mask. */
+__attribute__((__constructor__(101))) static void count_cpus(void)
+{
+	struct cpumask possible;
+	unsigned int highest, cpu;
+
+	pthread_key_create(&handed_out_key, free);
+	highest = cpumask_first(read_mask("/sys/devices/system/cpu/possible", &possible));
+	for_each_cpu(cpu, &possible)
+		highest = cpu;
+	nr_cpu_ids = highest + 1;
 }

@@ -284,10 +284,8 @@ static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 static bool run_serial(struct pd_lane *lane)
 {
 	uint64_t completed = atomic_load_explicit(&lane->completed, memory_order_relaxed);
-	struct padata_priv *task = look_ready(lane);
+	struct padata_priv *task = report(lane, completed);
 
-	if (task)
-		task = report(lane, completed);
 	for (unsigned int n = 0; task && n < SERIAL_MAX; n++) {
 		take_ready(lane);
 		pd_task_set_state(task, PD_TASK_CALLER);
@@ -377,6 +375,16 @@ static void rest(struct pd_lane *lane)
 		pd_notify(pinst, true);
 }
 
+/* From searching to working, and whoever now has to search is called. */
+static void stop_searching(struct pd_lane *lane)
+{
+	if (lane->mode != PD_LANE_SEARCHING)
+		return;
+	lane->mode = PD_LANE_WORKING;
+	if (pd_crew_work(&lane->instance->crew))
+		look_again(lane->instance, -1);
+}
+
 static void answer_call(struct pd_lane *lane)
 {
 	unsigned int called;
@@ -404,11 +412,7 @@ static bool work(struct pd_lane *lane)
 	unsigned int n = may_search(lane) ? find(lane, &first) : 0;
 
 	if (n) {
-		if (lane->mode == PD_LANE_SEARCHING) {
-			lane->mode = PD_LANE_WORKING;
-			if (pd_crew_work(&pinst->crew))
-				look_again(pinst, -1);
-		}
+		stop_searching(lane);
 		lane->search_until = 0;
 		run_parallel(lane, first, n);
 		return true;
@@ -441,7 +445,7 @@ static void go_home(struct pd_lane *lane)
 		return;
 	pd_mask_look(lane->instance, UINT64_MAX);
 	if (atomic_load_explicit(&lane->usable, memory_order_relaxed))
-		pd_worker_return(lane->worker);
+		pd_worker_pin(lane->worker);
 }
 
 /*
@@ -460,8 +464,14 @@ static void lane_run(struct work_struct *item)
 
 		if (pd_unlikely(sched_getcpu() != lane->cpu))
 			go_home(lane);
-		more = run_serial(lane);
+		more = look_ready(lane);
 		answer_call(lane);
+		if (more) {
+			stop_searching(lane);
+			more = run_serial(lane);
+			/* A call that came meanwhile was taken from the inbox with what else was there. */
+			answer_call(lane);
+		}
 		if (lane->mode != PD_LANE_RESTING && !work(lane))
 			rest(lane);
 		pd_mask_look(pinst, lane->now);

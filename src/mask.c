@@ -5,6 +5,7 @@
  * or loses some.
  */
 
+#include "cpumask.h"
 #include "instance.h"
 
 #include <stdlib.h>
@@ -39,9 +40,9 @@ int pd_mask_prepare_locked(struct padata_instance *pinst, const struct cpumask *
 {
 	unsigned int cpu;
 
-	cpumask_and(usable, mask, cpu_active_mask);
-	for_each_cpu(cpu, usable)
-	{
+	pd_cpumask_active(usable);
+	cpumask_and(usable, usable, mask);
+	for_each_cpu(cpu, usable) {
 		if (add_lane(pinst, (int)cpu))
 			continue;
 		/* The process lost the CPU this moment. */
@@ -82,15 +83,17 @@ void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *m
 
 		set_usable(pinst, (unsigned int)lane->cpu, is_usable);
 		atomic_store_explicit(&lane->absent, !is_usable, memory_order_relaxed);
-		if (is_usable)
-			pd_crew_add(&pinst->crew, (unsigned int)lane->cpu);
+		if (!is_usable)
+			continue;
+		pd_worker_pin(lane->worker);
+		pd_crew_add(&pinst->crew, (unsigned int)lane->cpu);
 	}
 }
 
 void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 {
 	uint64_t looked = atomic_load_explicit(&pinst->looked, memory_order_relaxed);
-	const struct cpumask *active;
+	struct cpumask active;
 	unsigned int cpu;
 
 	if (pd_likely(now < looked + look_interval_ns))
@@ -98,16 +101,17 @@ void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 	if (pthread_mutex_trylock(&pinst->change_lock))
 		return;
 	atomic_store_explicit(&pinst->looked, pd_now(), memory_order_relaxed);
-	active = cpu_active_mask;
-	for_each_cpu(cpu, &pinst->cpumask)
-	{
-		bool usable = cpumask_test_cpu((int)cpu, active);
+	pd_cpumask_active(&active);
+	for_each_cpu(cpu, &pinst->cpumask) {
+		bool usable = cpumask_test_cpu((int)cpu, &active);
 		/* A worker that can't be started now leaves the CPU unused until the next look. */
 		struct pd_lane *lane = usable ? add_lane(pinst, (int)cpu) : pd_instance_lane(pinst, (int)cpu);
 
 		if (!lane)
 			continue;
 		set_usable(pinst, cpu, usable);
+		if (usable)
+			pd_worker_pin(lane->worker);
 		/* Acquire: pairs with the release in rest(): the lane has taken its last call. */
 		if (usable && atomic_load_explicit(&lane->absent, memory_order_acquire)) {
 			atomic_store_explicit(&lane->absent, false, memory_order_relaxed);

@@ -4,6 +4,7 @@
 
 #include "workqueue.h"
 #include "compiler.h"
+#include "cpumask.h"
 #include "init.h"
 
 #include <linux/cpumask.h>
@@ -70,8 +71,16 @@ static void *worker_main(void *arg)
 	}
 }
 
+static const cpu_set_t *only(int cpu, struct cpumask *mask)
+{
+	cpumask_clear(mask);
+	cpumask_set_cpu((unsigned int)cpu, mask);
+	return (const cpu_set_t *)(const void *)mask;
+}
+
 static int start_thread(struct pd_worker *worker)
 {
+	struct cpumask mask;
 	pthread_attr_t attr;
 	sigset_t all;
 	int error = pthread_attr_init(&attr);
@@ -79,8 +88,7 @@ static int start_thread(struct pd_worker *worker)
 	if (error)
 		return error;
 	sigfillset(&all);
-	error = pthread_attr_setaffinity_np(&attr, sizeof(struct cpumask),
-					    (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
+	error = pthread_attr_setaffinity_np(&attr, sizeof(mask), only(worker->cpu, &mask));
 	if (!error)
 		error = pthread_attr_setsigmask_np(&attr, &all);
 	if (!error)
@@ -136,10 +144,11 @@ bool pd_worker_queue(struct pd_worker *worker, struct work_struct *work)
 	return slept;
 }
 
-void pd_worker_return(struct pd_worker *worker)
+void pd_worker_pin(struct pd_worker *worker)
 {
-	sched_setaffinity(0, sizeof(struct cpumask),
-			  (const cpu_set_t *)(const void *)cpumask_of(worker->cpu));
+	struct cpumask mask;
+
+	pthread_setaffinity_np(worker->thread, sizeof(mask), only(worker->cpu, &mask));
 }
 
 bool pd_worker_is_self(const struct workqueue_struct *wq)
@@ -150,13 +159,13 @@ bool pd_worker_is_self(const struct workqueue_struct *wq)
 /* The first CPU that will have a worker; those of the process come first. */
 static struct pd_worker *start_first(struct workqueue_struct *wq)
 {
-	const struct cpumask *active = cpu_active_mask;
+	struct cpumask active;
 	struct pd_worker *worker = NULL;
 	unsigned int cpu;
 
+	pd_cpumask_active(&active);
 	errno = EAGAIN;
-	for_each_cpu(cpu, active)
-	{
+	for_each_cpu(cpu, &active) {
 		worker = pd_worker_get(wq, (int)cpu);
 		if (worker || errno != EINVAL)
 			break;

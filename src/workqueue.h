@@ -40,8 +40,11 @@ static inline bool pd_worker_pending(const struct pd_worker *worker)
 	return worker->taken || pd_inbox_holds(&worker->inbox);
 }
 
-/* The worker itself, which the system has moved: go back to its CPU, if that is allowed. */
-void pd_worker_return(struct pd_worker *worker);
+/*
+ * Any thread. Pin the worker to its CPU again, if that is allowed: the system takes the pin away when the
+ * process loses the CPU, and does not give it back.
+ */
+void pd_worker_pin(struct pd_worker *worker);
 
 /* Whether the calling thread is a worker of the queue. */
 bool pd_worker_is_self(const struct workqueue_struct *wq);

@@ -85,7 +85,8 @@ bool cpumask_test_cpu(int cpu, const struct cpumask *mask) __asm__("padata_cpuma
 
 /*
  * The mask of one CPU. The memory is the calling thread's: it holds until the
- * thread's eighth further call, or its end. An empty mask for a CPU out of range.
+ * thread's eighth further call, or its end. An empty mask for a CPU out of range,
+ * or when memory is short.
  */
 const struct cpumask *cpumask_of(int cpu) __asm__("padata_cpumask_of");
 
@@ -93,7 +94,8 @@ const struct cpumask *cpumask_of(int cpu) __asm__("padata_cpumask_of");
  * The CPUs that the machine can have, those that are on line, and those that
  * the process may run on (sched_getaffinity(2) of its main thread), as they
  * are at the moment of use. The memory of each is the calling thread's, and
- * the next use of the same name in that thread refreshes it.
+ * the next use of the same name in that thread refreshes it; it is empty when
+ * memory is short.
  */
 #define cpu_possible_mask (padata_cpu_possible_mask())
 #define cpu_online_mask (padata_cpu_online_mask())
