@@ -186,7 +186,8 @@ uninstall:
 
 PCAP ?= examples/capture/office.pcap
 demo: deps
-	@$(MAKE) -s --no-print-directory -j$$(nproc) all
+	@$(MAKE) -q all >/dev/null 2>&1 || echo "building, half a minute at most"
+	@$(MAKE) -s --no-print-directory -j$$(nproc) all >/dev/null
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) tools/demo.sh "$(PCAP)"
 
 deps:

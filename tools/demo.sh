@@ -31,7 +31,7 @@ echo
 echo "padata: a packet capture through IPsec ESP, on every CPU, in order"
 echo
 "$esp" genkey >"$dir/sa"
-crypt encrypt --timeline "$dir/timeline.svg" "$capture" "$dir/encrypted.pcap"
+crypt encrypt "$capture" "$dir/encrypted.pcap"
 line capture "$(shown "$capture")"
 line "" "$(thousands "$(field encrypt frames)") frames, $(thousands "$(field encrypt frame_bytes)") bytes"
 line encrypted "$(thousands "$(field encrypt out_packets)") packets, $(thousands "$(field encrypt out_bytes)") bytes of ESP, with one key (AES-128-GCM, $(field encrypt backend))"
@@ -59,7 +59,7 @@ fi
 
 echo
 echo "  one CPU against all of them, encrypting this capture in memory again and again:"
-"$esp" bench --sa "$dir/sa" --stats json "$capture" >"$dir/bench.json"
+"$esp" bench --sa "$dir/sa" --timeline "$dir/timeline.svg" --stats json "$capture" >"$dir/bench.json"
 rate() { printf '    %-32s %7.0f MB/s%s\n' "$1" "$2" "$3"; }
 rate "1 CPU, a loop without padata" "$(field bench plain_mb_s)" ""
 rate "1 CPU, padata" "$(field bench one_cpu_mb_s)" ""
@@ -71,6 +71,6 @@ line "picture" "$(shown "$dir")/timeline.svg"
 if command -v rsvg-convert >/dev/null && rsvg-convert "$dir/timeline.svg" -o "$dir/timeline.png" 2>/dev/null; then
 	line "" "$(shown "$dir")/timeline.png"
 fi
-line "" "what each CPU did when, and how it left in order"
+line "" "what each CPU did when, and how the packets left in order"
 echo
 exit $failed

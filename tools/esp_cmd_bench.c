@@ -18,6 +18,9 @@
 
 #define HELD_MAX (256u << 20) /* of a larger capture, the beginning is used */
 
+#define SINK (1u << 20)
+#define DRAWN_SECONDS 0.3
+
 enum kind { PLAIN, ONE, ALL, KINDS };
 
 struct held {
@@ -93,6 +96,42 @@ static double run(struct esp_pipeline_config *config, const struct held *h, doub
 	return (double)totals->stats.in_bytes * 1e-6 / (now() - began);
 }
 
+/* Where frames go in the run that is drawn: as a file would take them, but in memory. */
+struct sink {
+	uint8_t *bytes;
+	size_t at;
+};
+
+static void sink_write(void *arg, const struct esp_frame *frame)
+{
+	struct sink *s = arg;
+
+	if (s->at + frame->captured > SINK)
+		s->at = 0;
+	memcpy(s->bytes + s->at, frame->data, frame->captured);
+	s->at += frame->captured;
+}
+
+static void draw(const struct esp_options *o, struct esp_pipeline_config config, const struct held *h)
+{
+	struct sink sink = { .bytes = esp_memory(calloc(1, SINK)) };
+	struct esp_timeline *t = esp_memory(esp_timeline_alloc());
+	struct esp_totals totals;
+	char title[256];
+	int r;
+
+	config.timeline = t;
+	config.write = sink_write;
+	config.arg = &sink;
+	run(&config, h, DRAWN_SECONDS, &totals);
+	snprintf(title, sizeof(title), "padata-esp encrypts %s", o->in);
+	r = esp_timeline_draw(t, o->timeline, title);
+	if (r)
+		esp_fail(ESP_EXIT_OUTPUT, "%s: cannot be written: %s", o->timeline, strerror(-r));
+	esp_timeline_free(t);
+	free(sink.bytes);
+}
+
 static int ascending(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -110,8 +149,9 @@ int esp_cmd_bench(int argc, char **argv)
 	cpumask_var_t one;
 	double *results[KINDS], median[KINDS];
 	struct esp_totals totals = { 0 };
+	struct esp_pipeline_config config;
 
-	esp_options_read(&o, argc, argv, "sa cpus backend stats seconds rounds", 1);
+	esp_options_read(&o, argc, argv, "sa cpus backend stats timeline seconds rounds", 1);
 	if (esp_sadb_load(o.sa, &db, error))
 		esp_fail(ESP_EXIT_SA, "%s", error);
 	in = esp_reader_open(o.in, NULL, NULL);
@@ -130,7 +170,7 @@ int esp_cmd_bench(int argc, char **argv)
 
 	for (unsigned int round = 0; round < o.rounds; round++)
 		for (int k = 0; k < KINDS; k++) {
-			struct esp_pipeline_config config = {
+			config = (struct esp_pipeline_config){
 				.db = db,
 				.stable = true,
 				.link = esp_reader_link(in),
@@ -144,6 +184,8 @@ int esp_cmd_bench(int argc, char **argv)
 			stay_on(k == ALL ? o.cpus : one);
 			results[k][round] = run(&config, &held, o.seconds, &totals);
 		}
+	if (o.timeline)
+		draw(&o, config, &held);
 	for (int k = 0; k < KINDS; k++) {
 		qsort(results[k], o.rounds, sizeof(double), ascending);
 		median[k] = (results[k][(o.rounds - 1) / 2] + results[k][o.rounds / 2]) / 2;

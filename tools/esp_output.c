@@ -14,7 +14,7 @@
 #include "esp_progress.h"
 #include "esp_tool.h"
 
-#define BUFFER (1u << 20)
+#define BUFFER (1u << 18)
 
 static struct {
 	pthread_mutex_t lock; /* of temporary: whoever holds it may rename or unlink */

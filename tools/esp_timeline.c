@@ -131,6 +131,36 @@ static void add_lane(struct view *v, int cpu)
 		v->cpus[v->cpu_count++] = cpu;
 }
 
+struct part {
+	uint64_t first, span;
+};
+
+static int by_span(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	return x->span < y->span ? -1 : x->span > y->span;
+}
+
+/* The part that is typical, neither quick nor slow; in a short recording, a late one, when caches are warm. */
+static uint64_t typical(const struct view *v, uint64_t from, uint64_t show)
+{
+	uint64_t have = v->t->count - from, n = have / show;
+	struct part *parts = n > 4 ? calloc(n, sizeof(*parts)) : NULL;
+	uint64_t first = from + (have - show) * 2 / 3;
+
+	if (!parts)
+		return first;
+	for (uint64_t i = 0; i < n; i++) {
+		parts[i].first = from + i * show;
+		parts[i].span = at(v, parts[i].first + show - 1)->serial.end - at(v, parts[i].first)->parallel.start;
+	}
+	qsort(parts, n, sizeof(*parts), by_span);
+	first = parts[n / 2].first;
+	free(parts);
+	return first;
+}
+
 static void choose(struct view *v)
 {
 	uint64_t from = oldest(v), have = v->t->count - from, show;
@@ -141,8 +171,7 @@ static void choose(struct view *v)
 	show = SHOWN_PER_CPU * v->cpu_count > SHOWN_MIN ? SHOWN_PER_CPU * v->cpu_count : SHOWN_MIN;
 	if (show > have)
 		show = have;
-	/* Past the middle: at the start, caches are cold and keys are set up. */
-	v->first = from + (have - show) * 2 / 3;
+	v->first = typical(v, from, show);
 	v->last = v->first + show;
 	v->start = UINT64_MAX;
 	for (uint64_t n = v->first; n < v->last; n++) {
@@ -199,7 +228,7 @@ static void head(FILE *f, const struct view *v, const char *title)
 	put_escaped(f, title);
 	fputs("</text>\n", f);
 	fprintf(f,
-		"<text class=\"soft\" x=\"24\" y=\"62\">%llu of %llu bursts of packets, numbered as they were read. Every CPU works on "
+		"<text class=\"soft\" x=\"24\" y=\"62\">%llu bursts of packets out of %llu, numbered as they were read. Every CPU works on "
 		"whichever comes next; below, they leave in the order in which they came.</text>\n",
 		(unsigned long long)(v->last - v->first), (unsigned long long)v->t->count);
 }
@@ -259,7 +288,7 @@ static void lane(FILE *f, double y, double height, const char *name, const char 
 	fputc('\n', f);
 }
 
-/* `number` below 0: a box without one. */
+/* `number` below 1: a box without one. */
 static void box(FILE *f, const struct view *v, const struct esp_span *s, double y, double height, const char *fill,
 		long long number)
 {
@@ -269,7 +298,7 @@ static void box(FILE *f, const struct view *v, const struct esp_span *s, double 
 	w = w > 3 ? w - 1 : w < 0.8 ? 0.8 : w;
 	fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%d\" %s/>", x, y, w, height, w > 6 ? 2 : 0,
 		fill);
-	if (number >= 0 && height >= 12 && w >= (number > 999 ? 34 : number > 99 ? 26 : 18))
+	if (number > 0 && height >= 12 && w >= (number > 999 ? 34 : number > 99 ? 26 : 18))
 		fprintf(f, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" font-size=\"11\" text-anchor=\"middle\">%lld</text>",
 			x + w / 2, y + height / 2 + 4, number);
 	fputc('\n', f);
@@ -322,13 +351,15 @@ static void draw(FILE *f, const struct view *v)
 	for (uint64_t n = oldest(v); n < v->t->count; n++) {
 		const struct record *r = at(v, n);
 
+		long long number = n < v->last ? (long long)n - (long long)v->first + 1 : 0;
+
 		colour(v, n, c);
 		snprintf(fill, sizeof(fill), "fill=\"%s\"", c);
 		if (visible(v, &r->parallel))
-			box(f, v, &r->parallel, y_of(v, r->parallel.cpu), v->lane, fill, (long long)n + 1);
+			box(f, v, &r->parallel, y_of(v, r->parallel.cpu), v->lane, fill, number);
 		if (visible(v, &r->serial)) {
-			box(f, v, &r->serial, y_of(v, r->serial.cpu), v->lane, "class=\"hold\"", -1);
-			box(f, v, &r->serial, v->serial_y, 46, fill, (long long)n + 1);
+			box(f, v, &r->serial, y_of(v, r->serial.cpu), v->lane, "class=\"hold\"", 0);
+			box(f, v, &r->serial, v->serial_y, 46, fill, number);
 		}
 	}
 }

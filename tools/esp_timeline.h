@@ -22,7 +22,7 @@ void esp_timeline_free(struct esp_timeline *t);
 /* The next burst in order; one thread at a time. Beyond some thousands, the earlier ones are forgotten. */
 void esp_timeline_add(struct esp_timeline *t, const struct esp_span *parallel, const struct esp_span *serial);
 
-/* Draws a part from the middle as SVG; 0 or -errno. */
+/* Draws a typical part as SVG; 0 or -errno. */
 int esp_timeline_draw(const struct esp_timeline *t, const char *path, const char *title);
 
 #endif
