@@ -166,7 +166,9 @@ static int start(struct job *job, int child_end[3])
 int child_start(struct job *job)
 {
 	int child_end[3] = { -1, -1, -1 };
+	pthread_mutex_lock(&job->mutex);
 	job->tried++;
+	pthread_mutex_unlock(&job->mutex);
 	int error = start(job, child_end);
 	if (child_end[1] >= 0)
 		close(child_end[1]);

@@ -16,6 +16,12 @@ extern char **environ;
 
 #define CHILD_STACK 16384
 
+/* ThreadSanitizer takes clone() for fork(), and the caller's thread for one of the child's. */
+#ifdef __SANITIZE_THREAD__
+int __clone(int (*child)(void *), void *stack, int flags, void *argument, ...);
+#define clone __clone
+#endif
+
 struct child {
 	const struct spawn *spawn;
 	char *const *shell_words; /* for a script without an interpreter line */

@@ -143,10 +143,11 @@ static void write_chunks(struct job *job)
 void write_flow(struct job *job)
 {
 	struct run *run = job->run;
+	bool past = run_is_past(run, job);
 	pthread_mutex_lock(&job->mutex);
 	/* The loop leaves the output of the oldest job alone, so it is the writer's from here on. */
-	bool flows = job->oldest && job->pid > 0 && run_may_flow(job) && !run_is_past(run, job);
-	int from = job->out.fd;
+	bool flows = job->oldest && job->pid > 0 && run_may_flow(job) && !past;
+	int from = flows ? job->out.fd : -1;
 	pthread_mutex_unlock(&job->mutex);
 	if (!flows)
 		return;
