@@ -239,11 +239,13 @@ bench-peers:
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run --peers $(BENCH)
 
 include tests/sched/sched.mk
+bench-stream: all
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/stream.py $(BENCH)
 
 clean:
 	rm -rf build
 
 .PHONY: demo all tests check check-asan check-ubsan check-tsan check-clang sanitized install uninstall deps \
-	bench-programs bench bench-peers clean
+	bench-programs bench bench-peers bench-stream clean
 
 -include $(shell find build -name '*.d' 2>/dev/null)
