@@ -10,8 +10,8 @@
 #define RESTING ((uint32_t)1)
 
 /*
- * The balance alone decides who is called and who looks again; where the rule needs it, a barrier follows its
- * changes, and they are relaxed, but for one pair: rest and call.
+ * The balance alone decides who is called and who looks again; where the rule needs it a barrier follows its
+ * changes, and they are relaxed.
  */
 
 int pd_crew_init(struct pd_crew *crew, unsigned int cpus)
@@ -38,14 +38,19 @@ void pd_crew_clear(struct pd_crew *crew)
 
 static void set_bit(struct pd_crew *crew, unsigned int cpu)
 {
-	atomic_fetch_or_explicit(&crew->resting[cpu / BITS], 1UL << (cpu % BITS), memory_order_relaxed);
+	/* Release: pairs with the acquire in take_bit(), see there. */
+	atomic_fetch_or_explicit(&crew->resting[cpu / BITS], 1UL << (cpu % BITS), memory_order_release);
 }
 
 static bool take_bit(struct pd_crew *crew, unsigned int cpu)
 {
 	unsigned long bit = 1UL << (cpu % BITS);
 
-	return atomic_fetch_and_explicit(&crew->resting[cpu / BITS], ~bit, memory_order_relaxed) & bit;
+	/*
+	 * Acquire: pairs with the release in set_bit(); without it the caller's note to the lane could come
+	 * to lie before the lane's taking of the last one, and be wiped out by it.
+	 */
+	return atomic_fetch_and_explicit(&crew->resting[cpu / BITS], ~bit, memory_order_acquire) & bit;
 }
 
 void pd_crew_add(struct pd_crew *crew, unsigned int cpu)
@@ -61,12 +66,8 @@ int pd_crew_call(struct pd_crew *crew, int preferred)
 	do {
 		if (balance >> 16 || !balance)
 			return -1;
-		/*
-		 * Acquire: pairs with the release in pd_crew_rest(); without it the caller's note to the lane
-		 * could come to lie before the lane's taking of the last one, and be wiped out by it.
-		 */
 	} while (!atomic_compare_exchange_weak_explicit(&crew->balance, &balance,
-							balance + SEARCHER - RESTING, memory_order_acquire,
+							balance + SEARCHER - RESTING, memory_order_relaxed,
 							memory_order_relaxed));
 	if (preferred >= 0 && (unsigned int)preferred < crew->words * BITS &&
 	    take_bit(crew, (unsigned int)preferred))
@@ -107,8 +108,7 @@ bool pd_crew_rest(struct pd_crew *crew, unsigned int cpu, bool was_searching)
 	uint32_t balance;
 
 	set_bit(crew, cpu);
-	/* Release: pairs with the acquire in pd_crew_call(), see there. */
-	balance = atomic_fetch_add_explicit(&crew->balance, change, memory_order_release);
+	balance = atomic_fetch_add_explicit(&crew->balance, change, memory_order_relaxed);
 	/* Who worked while others rested and none searched leaves that as it was, with its barrier passed. */
 	return was_searching ? balance >> 16 == 1 : balance == 0;
 }

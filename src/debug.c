@@ -3,6 +3,7 @@
 #include "debug.h"
 
 #include <dlfcn.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,6 +146,10 @@ static void *watch(void *arg)
 	unsigned int last_room = 0;
 	bool said = false;
 
+	sigset_t all;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL); /* the program's signals are its own */
 	pthread_setname_np(pthread_self(), "padata/stall");
 	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_acquire)) {
 		unsigned int room = pd_room(pinst),

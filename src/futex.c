@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "futex.h"
+#include "init.h"
 
 #include <limits.h>
 #include <linux/futex.h>
@@ -55,6 +56,11 @@ static bool membarrier_register(void)
 	return syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
+static bool membarrier(void)
+{
+	return syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
 /* Before the first instance: from then on the light side's meaning is fixed. */
 void pd_barrier_init(void)
 {
@@ -68,7 +74,9 @@ void pd_barrier_heavy(void)
 	if (!pd_barrier_is_asymmetric)
 		return;
 	/* A child of fork() has to register anew. */
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) != 0)
-		(void)(membarrier_register() &&
-		       syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0));
+	if (membarrier() || (membarrier_register() && membarrier()))
+		return;
+	/* The light side counts on it: to go on without would lose wake-ups. */
+	pd_die("membarrier(2) worked when the library was loaded and is refused now: allow it in the seccomp "
+	       "filter");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "guard.h"
+#include "init.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -48,13 +49,16 @@ static void forget_others(void)
 
 void pd_guard_init(void)
 {
-	pthread_key_create(&exit_key, unregister);
+	if (pthread_key_create(&exit_key, unregister))
+		pd_die("no key for thread-local data is left");
 	pthread_atfork(lock_registry, unlock_registry, forget_others);
 }
 
 void pd_guard_register(void)
 {
-	pthread_setspecific(exit_key, &pd_guard_self);
+	/* Without it the registry would keep the memory of threads that have ended. */
+	if (pthread_setspecific(exit_key, &pd_guard_self))
+		pd_die("no memory to register a thread");
 	pd_guard_self.registered = true;
 	pthread_mutex_lock(&registry_lock);
 	pd_guard_self.next = registry;

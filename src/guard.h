@@ -7,10 +7,13 @@
  * may find the instance freed by whoever saw that task complete; so it
  * says where it is before, and padata_free() waits until nobody is there.
  *
- * Entering is two plain stores. No barrier is needed: what makes the instance
- * ready to be freed (a task that completed, a worker that came to rest) was
- * published by the thread after it entered, so who acts on that sees the entry.
+ * Entering is two plain stores. What makes an instance ready to be freed (a task that completed, a worker
+ * that came to rest) was published by the thread after it entered, so who acts on that sees the entry. A call
+ * that is refused publishes nothing; the light barrier pairs with the heavy one that follows the shutting of
+ * the gate.
  */
+
+#include "futex.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -48,6 +51,7 @@ static inline void pd_guard_enter(enum pd_place place, const void *instance, uns
 	atomic_store_explicit(&self->entries, entries + 1, memory_order_relaxed);
 	/* Relaxed: the argument is at the top of this file. */
 	atomic_store_explicit(&self->inside[place], (uintptr_t)instance | sleeper, memory_order_relaxed);
+	pd_barrier_light();
 }
 
 static inline void pd_guard_leave(enum pd_place place)

@@ -67,6 +67,10 @@ PD_EXPORT struct padata_instance *padata_alloc(const struct cpumask *cpumask, st
 		errno = EINVAL;
 		return NULL;
 	}
+	if (pd_workqueue_inherited(wq)) {
+		errno = ENODEV;
+		return NULL;
+	}
 	pinst = make(wq);
 	if (!pinst) {
 		errno = ENOMEM;
@@ -94,6 +98,9 @@ PD_EXPORT void padata_free(struct padata_instance *pinst)
 		pthread_mutex_lock(&pinst->change_lock);
 		pinst->dying = true;
 		pd_quiesce_locked(pinst, PD_GATE_STOPPED);
+		/* Again: a callback may have started it meanwhile; who waits for room is to hear that there
+		 * is none. */
+		atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_STOPPED, memory_order_relaxed);
 		pthread_mutex_unlock(&pinst->change_lock);
 		pd_room_wake(pinst);
 		pd_debug_unwatch(pinst);
@@ -106,11 +113,13 @@ PD_EXPORT void padata_start(struct padata_instance *pinst)
 {
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
+	pd_guard_enter(PD_IN_CALL, pinst, 0);
 	/*
 	 * Release: pairs with the acquire in pd_window_gate(): what was set up before is seen by who
 	 * finds it started.
 	 */
 	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_release);
+	pd_guard_leave(PD_IN_CALL);
 }
 
 PD_EXPORT void padata_stop(struct padata_instance *pinst)

@@ -184,8 +184,13 @@ void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag);
 void pd_resume_locked(struct padata_instance *pinst);
 
 /* room.c */
-/* Any thread: how many more tasks may be outstanding; raises the window's limit by what has completed. */
+/* Any thread: how many more tasks may be outstanding. */
 unsigned int pd_room(struct padata_instance *pinst);
+/*
+ * A producer inside its call, for which a change of the window waits: raise the window's limit by what has
+ * completed. Whether there is room.
+ */
+bool pd_room_allow(struct padata_instance *pinst);
 /* Wake who sleeps in padata_wait_room(), if there is room: for it to see, or as the caller knows better. */
 void pd_room_wake(struct padata_instance *pinst);
 void pd_room_fd_update(struct padata_instance *pinst);

@@ -38,8 +38,12 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 
 	if (!lane)
 		return NULL;
-	*lane = (struct pd_lane){
-	    .instance = pinst, .worker = worker, .cpu = cpu, .task_ns = run_ns, .search_ns = search_min_ns};
+	*lane = (struct pd_lane){.instance = pinst,
+				 .worker = worker,
+				 .cpu = cpu,
+				 .task_ns = run_ns,
+				 .search_ns = search_min_ns,
+				 .absent = true};
 	pd_inbox_init(&lane->inbox);
 	INIT_WORK(&lane->work, lane_run);
 	return lane;
@@ -139,7 +143,8 @@ void pd_lane_call(struct padata_instance *pinst, int preferred)
 		unsigned int called = PD_CALLED;
 
 		atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);
-		if (wake(lane))
+		/* A lane that calls itself looks again before it rests. */
+		if (wake(lane) || lane == pd_lane_self)
 			return;
 		if (!atomic_compare_exchange_strong_explicit(&lane->called, &called, PD_SUMMONED,
 							     memory_order_relaxed, memory_order_relaxed))
@@ -354,20 +359,31 @@ static bool may_search(struct pd_lane *lane)
 	       !atomic_load_explicit(&lane->instance->usable_count, memory_order_relaxed);
 }
 
+/*
+ * Leave the crew, for a CPU that the process has lost. Not if it has come back this moment: either
+ * pd_mask_look() sees that we are absent and has us join again, or we see the CPU usable, and stay.
+ */
+static bool leave(struct pd_lane *lane)
+{
+	if (may_search(lane))
+		return false;
+	/* Release: pairs with the acquire in pd_mask_look(): the lane has taken its last call. */
+	atomic_store_explicit(&lane->absent, true, memory_order_release);
+	/* Pairs with the fence in pd_mask_look(). */
+	atomic_thread_fence(memory_order_seq_cst);
+	return !may_search(lane) || !atomic_exchange_explicit(&lane->absent, false, memory_order_relaxed);
+}
+
 static void rest(struct pd_lane *lane)
 {
 	struct padata_instance *pinst = lane->instance;
 	bool look, was_searching = lane->mode == PD_LANE_SEARCHING;
 
 	lane->mode = PD_LANE_RESTING;
-	if (may_search(lane)) {
-		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
-	} else {
-		/* Release: pairs with the acquire in pd_mask_look(), as pd_crew_rest() does with
-		 * pd_crew_call(). */
-		atomic_store_explicit(&lane->absent, true, memory_order_release);
+	if (leave(lane))
 		look = was_searching && pd_crew_work(&pinst->crew);
-	}
+	else
+		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
 	if (look)
 		look_again(pinst, lane->cpu);
 	lane->search_until = pd_now();

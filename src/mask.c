@@ -90,6 +90,23 @@ void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *m
 	}
 }
 
+/* Lanes that left the crew join it again: those whose CPU is usable, or all while none is. */
+static void join_absent(struct padata_instance *pinst)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	bool none = !atomic_load_explicit(&pinst->usable_count, memory_order_relaxed);
+
+	for (unsigned int i = 0; i < lanes; i++) {
+		struct pd_lane *lane = pinst->lane_list[i];
+
+		if (!none && !atomic_load_explicit(&lane->usable, memory_order_relaxed))
+			continue;
+		/* Acquire: pairs with the release in leave(), see there. */
+		if (atomic_exchange_explicit(&lane->absent, false, memory_order_acquire))
+			pd_lane_summon(lane);
+	}
+}
+
 void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 {
 	uint64_t looked = atomic_load_explicit(&pinst->looked, memory_order_relaxed);
@@ -112,12 +129,10 @@ void pd_mask_look(struct padata_instance *pinst, uint64_t now)
 		set_usable(pinst, cpu, usable);
 		if (usable)
 			pd_worker_pin(lane->worker);
-		/* Acquire: pairs with the release in rest(): the lane has taken its last call. */
-		if (usable && atomic_load_explicit(&lane->absent, memory_order_acquire)) {
-			atomic_store_explicit(&lane->absent, false, memory_order_relaxed);
-			pd_lane_summon(lane);
-		}
 	}
+	/* Pairs with the fence in leave(), see there. */
+	atomic_thread_fence(memory_order_seq_cst);
+	join_absent(pinst);
 	pthread_mutex_unlock(&pinst->change_lock);
 }
 
@@ -140,8 +155,9 @@ static int change_locked(struct padata_instance *pinst, enum change change, cons
 	error = pd_mask_prepare_locked(pinst, mask, usable);
 	if (!error) {
 		pd_quiesce_locked(pinst, 0);
-		pd_window_skip(&pinst->window);
+		/* First, so that nobody who counts finds one outstanding. */
 		atomic_fetch_add_explicit(&pinst->skipped, 1, memory_order_relaxed);
+		pd_window_skip(&pinst->window);
 		pd_mask_apply_locked(pinst, mask, usable);
 		pd_resume_locked(pinst);
 	}

@@ -104,4 +104,6 @@ void pd_resume_locked(struct padata_instance *pinst)
 	 */
 	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);
 	pd_room_wake(pinst);
+	if (atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0)
+		pd_room_fd_update(pinst);
 }

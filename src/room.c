@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* A producer is woken for half a window at once, unless that takes longer than this. */
@@ -14,21 +15,34 @@ static const uint64_t coalesce_ns = 1000000;
 /* About what it takes to wake a sleeper, until it runs. */
 static const uint64_t spin_ns = 30000;
 
-unsigned int pd_room(struct padata_instance *pinst)
+/* The first sequence number for which there is no room, as far as has completed. */
+static uint64_t room_ends(struct padata_instance *pinst)
 {
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
-	uint64_t limit = atomic_load_explicit(&pinst->size, memory_order_relaxed) +
-			 atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
-	uint64_t next;
+	uint64_t end = atomic_load_explicit(&pinst->size, memory_order_relaxed) +
+		       atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
 
 	for (unsigned int i = 0; i < lanes; i++) {
 		/* Acquire: pairs with the release in run_serial(), see there; pd_window_allow() passes it on.
 		 */
-		limit += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
+		end += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
 	}
-	pd_window_allow(&pinst->window, limit);
-	next = pd_window_next(&pinst->window);
-	return next < limit ? (unsigned int)(limit - next) : 0;
+	return end;
+}
+
+unsigned int pd_room(struct padata_instance *pinst)
+{
+	uint64_t end = room_ends(pinst), next = pd_window_next(&pinst->window);
+
+	return next < end ? (unsigned int)(end - next) : 0;
+}
+
+bool pd_room_allow(struct padata_instance *pinst)
+{
+	uint64_t end = room_ends(pinst);
+
+	pd_window_allow(&pinst->window, end);
+	return pd_window_next(&pinst->window) < end;
 }
 
 void pd_room_wake(struct padata_instance *pinst)
@@ -135,8 +149,11 @@ static void show_room(struct padata_instance *pinst, int fd, bool room)
 	if (pinst->room_fd_shows == room)
 		return;
 	pinst->room_fd_shows = room;
-	/* Neither can fail on an eventfd that is ours alone: it holds 1 to be read, or 0 to be added to. */
-	if ((room ? write(fd, &count, sizeof(count)) : read(fd, &count, sizeof(count))) < 0)
+	/*
+	 * Neither can fail on an eventfd that is ours alone: it holds 1 to be read, or 0 to be added to. By
+	 * syscall(2), which is no cancellation point.
+	 */
+	if (syscall(room ? SYS_write : SYS_read, fd, &count, sizeof(count)) < 0)
 		pd_die("padata_room_fd: descriptor %d was closed or used by somebody else", fd);
 }
 
@@ -153,7 +170,8 @@ void pd_room_fd_update(struct padata_instance *pinst)
 	if (atomic_fetch_add_explicit(&pinst->room_fd_updates, 1, memory_order_acq_rel) != 0)
 		return;
 	do {
-		asked = atomic_load_explicit(&pinst->room_fd_updates, memory_order_relaxed);
+		/* Acquire: who asked did so after what we are to see. */
+		asked = atomic_load_explicit(&pinst->room_fd_updates, memory_order_acquire);
 		if (pd_room(pinst) == 0) {
 			show_room(pinst, fd, false);
 			atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);
@@ -179,6 +197,7 @@ PD_EXPORT int padata_room_fd(struct padata_instance *pinst)
 		return -EINVAL;
 	if (pd_instance_inherited(pinst))
 		return -ENODEV;
+	pd_guard_enter(PD_IN_CALL, pinst, 0);
 	pthread_mutex_lock(&pinst->room_lock);
 	fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 	if (fd < 0) {
@@ -189,7 +208,10 @@ PD_EXPORT int padata_room_fd(struct padata_instance *pinst)
 			atomic_store_explicit(&pinst->room_fd, fd, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&pinst->room_lock);
+	/* Either who takes the last room from here on sees that there is a descriptor, or we see that. */
+	pd_barrier_heavy();
 	if (fd >= 0)
 		pd_room_fd_update(pinst);
+	pd_guard_leave(PD_IN_CALL);
 	return fd;
 }

@@ -23,7 +23,7 @@ static bool reserve(struct padata_instance *pinst, uint64_t gate, uint64_t *seq,
 		return true;
 	case PD_FULL:
 		*result = -EBUSY;
-		return pd_room(pinst) == 0;
+		return !pd_room_allow(pinst);
 	case PD_AGAIN:
 		break;
 	}
@@ -53,10 +53,12 @@ static void publish(struct padata_instance *pinst, struct padata_priv *task, uin
 static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n,
 			 int cb_cpu)
 {
+	unsigned int wanted = *n;
 	uint64_t seq, gate;
 	int result;
 
 	do {
+		*n = wanted;
 		gate = pd_window_gate(&pinst->window);
 		if (gate & PD_GATE_STOPPED)
 			return 0;
@@ -64,6 +66,9 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 			return -EBUSY;
 		if (!is_complete(tasks, *n) || !pd_instance_usable(pinst, cb_cpu))
 			return -EINVAL;
+		/* The limit is behind what has completed: a batch is not to end there. */
+		if (wanted > 1 && pd_window_short(&pinst->window, gate, wanted))
+			pd_room_allow(pinst);
 	} while (!reserve(pinst, gate, &seq, n, &result));
 	if (result != -EINPROGRESS)
 		return result;

@@ -82,6 +82,13 @@ static inline uint64_t pd_window_gate(const struct pd_window *w)
  * number, once reserved, has to be published.
  */
 enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq, unsigned int *n);
+/* Any producer: whether n numbers from the gate's on are more than may be reserved. */
+static inline bool pd_window_short(const struct pd_window *w, uint64_t gate, unsigned int n)
+{
+	/* Relaxed: a hint; the reservation acquires. */
+	return (gate >> PD_GATE_SHIFT) + n > atomic_load_explicit(&w->limit, memory_order_relaxed);
+}
+
 /*
  * The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished
  * and freed.

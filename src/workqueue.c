@@ -151,6 +151,11 @@ void pd_worker_pin(struct pd_worker *worker)
 	pthread_setaffinity_np(worker->thread, sizeof(mask), only(worker->cpu, &mask));
 }
 
+bool pd_workqueue_inherited(const struct workqueue_struct *wq)
+{
+	return wq->generation != pd_generation();
+}
+
 bool pd_worker_is_self(const struct workqueue_struct *wq)
 {
 	return current && current->wq == wq;
@@ -238,7 +243,7 @@ static void refuse_self(const struct workqueue_struct *wq, const char *function)
 
 PD_EXPORT void flush_workqueue(struct workqueue_struct *wq)
 {
-	if (!wq || wq->generation != pd_generation())
+	if (!wq || pd_workqueue_inherited(wq))
 		return;
 	refuse_self(wq, "flush_workqueue");
 	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
@@ -263,7 +268,7 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 
 	if (!wq)
 		return;
-	inherited = wq->generation != pd_generation();
+	inherited = pd_workqueue_inherited(wq);
 	if (!inherited) {
 		refuse_self(wq, "destroy_workqueue");
 		/*
@@ -300,7 +305,7 @@ PD_EXPORT bool queue_work_on(int cpu, struct workqueue_struct *wq, struct work_s
 {
 	struct pd_worker *worker = NULL;
 
-	if (wq->generation != pd_generation())
+	if (pd_workqueue_inherited(wq))
 		return false;
 	/* Acquire: pairs with the release in run_taken(), see there. */
 	if (__atomic_exchange_n(&work->padata_pending, 1, __ATOMIC_ACQUIRE))

@@ -46,6 +46,9 @@ static inline bool pd_worker_pending(const struct pd_worker *worker)
  */
 void pd_worker_pin(struct pd_worker *worker);
 
+/* Whether the queue was made before a fork(), so that its workers are not in this process. */
+bool pd_workqueue_inherited(const struct workqueue_struct *wq);
+
 /* Whether the calling thread is a worker of the queue. */
 bool pd_worker_is_self(const struct workqueue_struct *wq);
 

@@ -45,8 +45,8 @@ struct padata_priv {
  * Make a stopped instance that runs on the CPUs of cpumask, by the workers of
  * wq. The mask is copied; it may be empty, or name CPUs that are not usable.
  * The workqueue stays the caller's and must outlive the instance. NULL and
- * errno: EINVAL for a NULL argument, ENOMEM, or why a worker could not be
- * started (EAGAIN). Sleeps. (L1)
+ * errno: EINVAL for a NULL argument, ENOMEM, ENODEV for a workqueue inherited
+ * over fork(), or why a worker could not be started (EAGAIN). Sleeps. (L1)
  */
 struct padata_instance *padata_alloc(const struct cpumask *cpumask, struct workqueue_struct *wq);
 
