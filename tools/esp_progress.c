@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "esp_progress.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ void esp_progress_show(uint64_t packets, uint64_t bytes, uint64_t done, uint64_t
 	left = done ? (t - began) * (double)(total - done) / (double)done : 0;
 	fprintf(stderr, "\r%llu packets  %.2f Gb/s", (unsigned long long)packets, (double)bytes * 8e-9 / (t - began));
 	if (total > done)
-		fprintf(stderr, "  %d:%02d left", (int)(left / 60), (int)left % 60);
+		fprintf(stderr, "  %d:%02d left", (int)(ceil(left) / 60), (int)ceil(left) % 60);
 	fputs("\033[K", stderr);
 	fflush(stderr);
 	atomic_store_explicit(&shown, true, memory_order_relaxed);
