@@ -179,9 +179,9 @@ static void say_stats(struct gzrun *run)
 	getrusage(RUSAGE_SELF, &self);
 	int n = snprintf(line, sizeof(line),
 			 "{\"command\":\"gzip\",\"seconds\":%.6f,\"jobs\":%lu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
-			 "\"memory_limit\":%zu,\"rss_peak\":%ld,\"cpu_seconds\":%.6f,\"status\":%d}\n",
+			 "\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
 			 (double)(now_ns() - run->began) / 1e9, run->done, (unsigned long long)run->bytes_in,
-			 (unsigned long long)run->bytes_out, run->o->memory, self.ru_maxrss * 1024,
+			 (unsigned long long)run->bytes_out, run->o->memory, resident_peak(),
 			 (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
 				 (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6,
 			 run->failed);

@@ -68,11 +68,11 @@ static void say_stats(struct run *run)
 	char line[512];
 	int n = snprintf(line, sizeof(line),
 			 "{\"command\":\"%s\",\"seconds\":%.6f,\"jobs\":%lu,\"failed\":%llu,\"bytes_in\":%lu,"
-			 "\"bytes_out\":%lu,\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%ld,"
+			 "\"bytes_out\":%lu,\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,"
 			 "\"cpu_seconds\":%.6f,\"cpu_seconds_commands\":%.6f,\"status\":%d}\n",
 			 run->unit ? "map" : "pipe", seconds, atomic_load(&run->jobs_done), run->failures,
 			 atomic_load(&run->bytes_in), atomic_load(&run->bytes_out), run->memory.peak, run->memory.limit,
-			 self.ru_maxrss * 1024,
+			 resident_peak(),
 			 (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
 				 (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6,
 			 (double)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) +

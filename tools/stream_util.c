@@ -74,6 +74,21 @@ int64_t now_ns(void)
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+size_t resident_peak(void)
+{
+	/* getrusage(2) would count what the process was before it became this program. */
+	char line[256];
+	size_t kib = 0;
+	FILE *status = fopen("/proc/self/status", "re");
+	while (status && fgets(line, sizeof(line), status)) {
+		if (sscanf(line, "VmHWM: %zu", &kib) == 1)
+			break;
+	}
+	if (status)
+		fclose(status);
+	return kib * 1024;
+}
+
 void *must_alloc(size_t size)
 {
 	void *memory = malloc(size ? size : 1);

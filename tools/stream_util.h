@@ -28,6 +28,9 @@ void stderr_lines(const char *bytes, size_t length);
 /* Monotonic time in nanoseconds. */
 int64_t now_ns(void);
 
+/* The most memory that was ever resident, in bytes. */
+size_t resident_peak(void);
+
 /* Memory, or the end of the program. */
 void *must_alloc(size_t size);
 void *must_realloc(void *memory, size_t size);
