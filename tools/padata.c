@@ -27,6 +27,7 @@ static const struct {
 	{ "gzip", gzip_main },
 #endif
 	{ "cpus", cpus_main },
+	{ "trace-svg", trace_svg_main },
 };
 
 int main(int argc, char **argv)

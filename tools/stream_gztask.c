@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_gztask.h"
 #include "stream_cpus.h"
+#include "stream_trace.h"
 #include "stream_util.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,8 +18,14 @@
 static void task_parallel(struct padata_priv *padata)
 {
 	struct gztask *task = container_of(padata, struct gztask, padata);
+	struct trace *trace = task->run->trace;
+	int64_t began = trace ? now_ns() : 0;
+	int row = trace_row_get(trace, trace ? sched_getcpu() : 0);
 	if (task->work && !task->error)
 		task->work(task);
+	if (trace)
+		trace_span(trace, row, "block", task->number, began, now_ns());
+	trace_row_put(trace, row);
 	padata_do_serial(padata);
 }
 
@@ -40,6 +48,7 @@ static void task_serial(struct padata_priv *padata)
 	struct gztask *task = container_of(padata, struct gztask, padata);
 	struct gzrun *run = task->run;
 	bool failed = has_failed(run);
+	int64_t began = run->trace ? now_ns() : 0;
 	if (!failed) {
 		int error = write_all(STDOUT_FILENO, task->out, task->out_length);
 		if (error == -EPIPE)
@@ -52,6 +61,8 @@ static void task_serial(struct padata_priv *padata)
 			failed = true;
 		}
 	}
+	if (run->trace)
+		trace_span(run->trace, TRACE_WRITING, "write", task->number, began, now_ns());
 	pthread_mutex_lock(&run->mutex);
 	run->failed |= failed;
 	run->bytes_in += task->in_length;
@@ -86,6 +97,7 @@ void gzrun_open(struct gzrun *run, const struct options *o, size_t task_size)
 	if (run->most_tasks > o->memory / task_size)
 		run->most_tasks = o->memory / task_size ? (unsigned int)(o->memory / task_size) : 1;
 	run->cb_cpu = (int)cpumask_first(mask);
+	run->trace = trace_open(o->trace);
 	run->wq = alloc_workqueue("padata", 0, 0);
 	run->pinst = run->wq ? padata_alloc(mask, run->wq) : NULL;
 	if (!run->pinst)
@@ -114,6 +126,7 @@ struct gztask *gzrun_get(struct gzrun *run)
 	}
 	if (!task)
 		return NULL;
+	run->reader_since = now_ns();
 	memset(&task->padata, 0, sizeof(task->padata));
 	task->padata.parallel = task_parallel;
 	task->padata.serial = task_serial;
@@ -127,6 +140,9 @@ struct gztask *gzrun_get(struct gzrun *run)
 void gzrun_submit(struct gzrun *run, struct gztask *task)
 {
 	int error;
+	task->number = ++run->submitted;
+	if (run->trace)
+		trace_span(run->trace, TRACE_READING, "read", task->number, run->reader_since, now_ns());
 	while ((error = padata_do_parallel(run->pinst, &task->padata, run->cb_cpu)) != -EINPROGRESS) {
 		/* The CPU to write on has been taken from the process: when what it has to write is written, another. */
 		if (error == -EINVAL) {
@@ -199,6 +215,7 @@ int gzrun_close(struct gzrun *run)
 		free(task->out);
 		free(task);
 	}
+	trace_close(run->trace);
 	if (run->o->stats)
 		say_stats(run);
 	pthread_cond_destroy(&run->changed);

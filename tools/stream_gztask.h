@@ -26,6 +26,7 @@ struct gztask {
 	size_t in_room, in_length, out_room, out_length;
 	int in_file; /* the worker reads in_length bytes at `at` from it; -1: they are there */
 	uint64_t at; /* where in the input */
+	unsigned long number;
 	const char *error; /* what is wrong behind the output */
 	int error_number;
 };
@@ -37,6 +38,9 @@ struct gzrun {
 	int cb_cpu;
 	const char *name; /* of the input */
 	int64_t began;
+	struct trace *trace;
+	int64_t reader_since; /* the reader's: when it got its task */
+	unsigned long submitted;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;

@@ -79,7 +79,7 @@ struct job {
 	size_t err_length;
 	int64_t started, ended, terminated_at, flowed_at;
 	unsigned int tried;
-	int cpu;
+	int trace_row;
 
 	/* Under mutex. */
 	pthread_mutex_t mutex;

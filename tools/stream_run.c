@@ -74,6 +74,8 @@ void run_open(struct run *run, const struct options *o)
 	if (program)
 		run->path = spawn_find(program);
 	write_open(run);
+	run->trace = trace_open(o->trace);
+	run->reader_since = now_ns();
 	block_signals(run);
 }
 
@@ -167,6 +169,10 @@ void run_job_over(struct job *job)
 {
 	struct run *run = job->run;
 	consider_stop(job);
+	if (job->trace_row) {
+		trace_span(run->trace, job->trace_row, "job", job->number, job->started, job->ended ? job->ended : now_ns());
+		trace_row_put(run->trace, job->trace_row);
+	}
 	pthread_mutex_lock(&run->mutex);
 	run->running--;
 	pthread_mutex_unlock(&run->mutex);
@@ -213,8 +219,14 @@ static void job_serial(struct padata_priv *padata)
 	struct job *job = container_of(padata, struct job, padata);
 	struct run *run = job->run;
 	pthread_mutex_lock(&run->out_mutex);
+	int64_t began = run->trace ? now_ns() : 0;
 	if (!run_is_past(run, job) && job->outcome != OUTCOME_SKIPPED)
 		write_job(job);
+	if (run->trace) {
+		int64_t now = now_ns();
+		trace_span(run->trace, TRACE_WRITING, "write", job->number, began, now);
+		trace_count(run->trace, "memory held", now, memory_held(&run->memory));
+	}
 	pthread_mutex_lock(&run->mutex);
 	run->oldest = job->next;
 	if (!run->oldest)
@@ -357,6 +369,8 @@ bool run_wants_more(struct run *run)
 
 bool run_add(struct run *run, struct job *job)
 {
+	if (run->trace)
+		trace_span(run->trace, TRACE_READING, "read", job->number, run->reader_since, now_ns());
 	memory_job_begins(&run->memory);
 	pthread_mutex_lock(&run->mutex);
 	if (run->ready_count >= ready_most(run))
@@ -377,6 +391,8 @@ bool run_add(struct run *run, struct job *job)
 		return false;
 	}
 	run_submit(run);
+	if (run->trace)
+		run->reader_since = now_ns();
 	return true;
 }
 
@@ -405,6 +421,7 @@ int run_finish(struct run *run, struct input *input)
 	}
 	bar_close();
 	write_close(run);
+	trace_close(run->trace);
 	int status = run->status;
 	template_close(run->template);
 	free(run->path);

@@ -9,6 +9,7 @@
 
 #include "stream_job.h"
 #include "stream_memory.h"
+#include "stream_trace.h"
 #include "stream_util.h"
 
 #include <sched.h>
@@ -46,6 +47,8 @@ struct run {
 	int64_t began;
 	struct memory memory;
 	struct loop *loop;
+	struct trace *trace;
+	int64_t reader_since; /* the reader's: when the last job was handed over */
 	atomic_bool ending;
 	atomic_ulong bytes_in, bytes_out, jobs_done;
 

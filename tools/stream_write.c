@@ -151,8 +151,11 @@ void write_flow(struct job *job)
 	pthread_mutex_unlock(&job->mutex);
 	if (!flows)
 		return;
+	int64_t began = now_ns();
 	write_chunks(job);
 	size_t moved = write_pipe(job, from);
+	if (moved)
+		trace_span(run->trace, TRACE_WRITING, "flow", job->number, began, now_ns());
 	pthread_mutex_lock(&job->mutex);
 	job->flowed_at = now_ns();
 	if (moved >= loop_large(run->out_capacity) && job->out.fd >= 0)
