@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # --cpus, and padata cpus while a run goes on.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 padata=$(realpath "$padata")
 cd "$work" || exit 1

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # padata gzip: what it writes is read by the others, what they write is read by it, and damage never passes.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 padata=$(realpath "$padata")
 cd "$work" || exit 1

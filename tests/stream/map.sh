@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # padata map: the words of the command, the order of the output, the exit status.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 padata=$(realpath "$padata")
 cd "$work" || exit 1

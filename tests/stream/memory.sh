@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # The bound on what is read and not yet written holds, whatever the first block does, and the order with it.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 padata=$(realpath "$padata")
 cd "$work" || exit 1

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # What leaves is, byte for byte, what the plain command writes: for every size of block, number of jobs and kind of input.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 cd "$work" || exit 1
 padata=$(cd "$OLDPWD" && realpath "$padata")

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Signals, a closed pipe, a terminal: the commands end with the program, and nothing is left running.
+# shellcheck source=tests/stream/common.inc
 . "$(dirname "$0")/common.inc"
 padata=$(realpath "$padata")
 cd "$work" || exit 1
