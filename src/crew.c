@@ -59,9 +59,10 @@ void pd_crew_add(struct pd_crew *crew, unsigned int cpu)
 	atomic_fetch_add_explicit(&crew->balance, RESTING, memory_order_relaxed);
 }
 
-int pd_crew_call(struct pd_crew *crew, int preferred)
+int pd_crew_call(struct pd_crew *crew, unsigned int first)
 {
 	uint32_t balance = atomic_load_explicit(&crew->balance, memory_order_relaxed);
+	unsigned long seen = ~0UL << (first % BITS);
 
 	do {
 		if (balance >> 16 || !balance)
@@ -69,15 +70,12 @@ int pd_crew_call(struct pd_crew *crew, int preferred)
 	} while (!atomic_compare_exchange_weak_explicit(&crew->balance, &balance,
 							balance + SEARCHER - RESTING, memory_order_relaxed,
 							memory_order_relaxed));
-	if (preferred >= 0 && (unsigned int)preferred < crew->words * BITS &&
-	    take_bit(crew, (unsigned int)preferred))
-		return preferred;
 	/*
 	 * There are as many bits as were counted, or soon will be; others may take ours first and
 	 * leave us theirs.
 	 */
-	for (unsigned int i = 0;; i = (i + 1) % crew->words) {
-		unsigned long word = atomic_load_explicit(&crew->resting[i], memory_order_relaxed);
+	for (unsigned int i = first / BITS % crew->words;; i = (i + 1) % crew->words, seen = ~0UL) {
+		unsigned long word = atomic_load_explicit(&crew->resting[i], memory_order_relaxed) & seen;
 
 		while (word) {
 			unsigned int cpu = i * BITS + (unsigned int)__builtin_ctzl(word);

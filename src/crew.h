@@ -42,10 +42,10 @@ static inline bool pd_crew_lacks_searcher(const struct pd_crew *crew)
 }
 
 /*
- * Any thread. Make one CPU that rests a searcher, the preferred one if it can be; the caller then wakes it.
- * -1 when somebody searches already, or nobody rests.
+ * Any thread. Make a searcher of the first CPU that rests, from the given one on and round; the caller then
+ * wakes it. -1 when somebody searches already, or nobody rests.
  */
-int pd_crew_call(struct pd_crew *crew, int preferred);
+int pd_crew_call(struct pd_crew *crew, unsigned int first);
 
 /* The CPU's own worker: from working, or from outside the crew, to searching. */
 void pd_crew_search(struct pd_crew *crew);

@@ -151,8 +151,8 @@ static inline bool pd_instance_inherited(const struct padata_instance *pinst)
 
 /* lane.c */
 struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
-/* Any thread, behind a barrier: call a CPU if the crew's rule asks for one. preferred: a CPU or -1. */
-void pd_lane_call(struct padata_instance *pinst, int preferred);
+/* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
+void pd_lane_call(struct padata_instance *pinst, unsigned int first);
 /* Any thread: have a lane that left the crew join it again. */
 void pd_lane_summon(struct pd_lane *lane);
 /* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up.

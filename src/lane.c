@@ -17,8 +17,8 @@
 #include <stdlib.h>
 
 enum {
-	RUN_BITS = 6,	 /* how many are left of a run, below its first sequence number */
-	RUN_MAX = 32,	 /* tasks claimed at once, at most */
+	RUN_BITS = 7,	 /* how many are left of a run, below its first sequence number */
+	RUN_MAX = 96,	 /* tasks claimed at once, at most */
 	AHEAD = 3,	 /* tasks that a lane fetches in advance */
 	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
 };
@@ -111,8 +111,8 @@ static bool pending(struct padata_instance *pinst)
 /* What the callback works on most likely follows the task: it comes from another CPU as well. */
 static void prefetch_task(const void *task)
 {
-	__builtin_prefetch(task);
-	__builtin_prefetch((const char *)task + PD_CACHE_LINE);
+	pd_prefetch_write(task);
+	pd_prefetch_write((const char *)task + PD_CACHE_LINE);
 }
 
 /* Calling */
@@ -134,11 +134,11 @@ void pd_lane_summon(struct pd_lane *lane)
  * A CPU whose worker is busy, for another instance it may be, and asleep in a callback there, does not
  * count as a searcher: it is called, and the next one too.
  */
-void pd_lane_call(struct padata_instance *pinst, int preferred)
+void pd_lane_call(struct padata_instance *pinst, unsigned int first)
 {
 	int cpu;
 
-	while ((cpu = pd_crew_call(&pinst->crew, preferred)) >= 0) {
+	while ((cpu = pd_crew_call(&pinst->crew, first)) >= 0) {
 		struct pd_lane *lane = pd_instance_lane(pinst, cpu);
 		unsigned int called = PD_CALLED;
 
@@ -151,16 +151,16 @@ void pd_lane_call(struct padata_instance *pinst, int preferred)
 			return; /* it has come already */
 		if (!pd_crew_work(&pinst->crew))
 			return;
-		preferred = -1;
+		first = (unsigned int)cpu + 1;
 	}
 }
 
 /* Behind a change after which the crew's rule may not hold: see whether it does. */
-static void look_again(struct padata_instance *pinst, int preferred)
+static void look_again(struct padata_instance *pinst, int first)
 {
 	pd_barrier_heavy();
 	if (pending(pinst))
-		pd_lane_call(pinst, preferred);
+		pd_lane_call(pinst, (unsigned int)first);
 }
 
 /* The serial stage */
@@ -315,15 +315,16 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 		run_put(lane, first + 1, n - 1);
 		pd_barrier_light();
 		if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
-			pd_lane_call(pinst, -1);
+			pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
 	}
 	do {
 		struct padata_priv *task = pd_window_task(&pinst->window, seq);
 
-		if (++done + 1 < n) {
-			pd_window_prefetch(&pinst->window, seq + 4);
+		/* No further than the run: what lies behind is another CPU's. */
+		if (++done + 1 < n)
 			prefetch_task(pd_window_task(&pinst->window, seq + 2));
-		}
+		if (done + PD_SLOTS_PER_LINE <= n)
+			pd_window_prefetch(&pinst->window, seq + PD_SLOTS_PER_LINE);
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
 	} while (n > 1 && run_next(lane, &seq));
@@ -398,7 +399,7 @@ static void stop_searching(struct pd_lane *lane)
 		return;
 	lane->mode = PD_LANE_WORKING;
 	if (pd_crew_work(&lane->instance->crew))
-		look_again(lane->instance, -1);
+		look_again(lane->instance, lane->cpu + 1);
 }
 
 static void answer_call(struct pd_lane *lane)

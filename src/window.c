@@ -113,6 +113,7 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 
 void pd_window_publish(struct pd_window *w, uint64_t seq, void *task)
 {
+	pd_window_prefetch(w, seq + 2 * PD_SLOTS_PER_LINE);
 	/* Release: pairs with the acquire in published(); without it parallel() might see the task unfilled.
 	 */
 	atomic_store_explicit(&slot_of(w, seq)->task, (uintptr_t)task | lap_of(w, seq), memory_order_release);
@@ -152,6 +153,9 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 			return 0;
 		if (n < max)
 			n = (n + claimers - 1) / claimers;
+		/* Up to the end of a cache line, so that two CPUs do not mark tasks in one. */
+		if (n > PD_SLOTS_PER_LINE)
+			n -= (next + n) % PD_SLOTS_PER_LINE;
 	} while (!atomic_compare_exchange_weak_explicit(&w->claimed, &next, next + n, memory_order_release,
 							memory_order_acquire));
 	*first = next;

@@ -18,7 +18,7 @@
  * by a thread that may be preempted for the others to wait for.
  *
  * Nothing here sleeps, allocates (but for init), calls back or knows a CPU.
- * Sequence numbers have 58 bits: 180 years at 20 ns a task.
+ * Sequence numbers have 57 bits: 90 years at 20 ns a task.
  */
 
 #include "compiler.h"
@@ -32,6 +32,8 @@ struct pd_slot {
 	atomic_uintptr_t task; /* the task, and in bit 0 the lap for which it was published */
 	_Atomic uint64_t state;
 };
+
+#define PD_SLOTS_PER_LINE (PD_CACHE_LINE / sizeof(struct pd_slot))
 
 /* Flags of the gate, above which the next sequence number stands. */
 #define PD_GATE_STOPPED 1u  /* the instance is not started */
