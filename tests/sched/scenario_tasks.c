@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "futex.h"
+
 static struct world w;
 static struct job jobs[MAX_JOBS];
 
@@ -181,6 +183,46 @@ static void flush(void)
 	end(2, 1);
 }
 
+/* The lane may be through with the task before who delivered it has said so. */
+static void flush_against_foreign_completion(void)
+{
+	pthread_t foreign;
+
+	begin(1, 3, 2);
+	jobs[0].deferred = true;
+	jobs[0].cb_cpu = 1;
+	pthread_create(&foreign, NULL, finish_deferred, (void *)1);
+	submit_all(jobs, 1);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	pthread_join(foreign, NULL);
+	end(1, 1);
+}
+
+/* Where the kernel has no membarrier(2), both sides pass a fence. */
+static void sleep_against_wake_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	sleep_against_wake();
+}
+
+static void drain_hand_over_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	drain_hand_over();
+}
+
+static void wait_room_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	wait_room();
+}
+
+static void flush_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	flush_against_foreign_completion();
+}
+
 static void two_instances_on_one_queue(void)
 {
 	static struct world other;
@@ -269,6 +311,11 @@ int main(int argc, char **argv)
 		{"batch_against_producer", batch_against_producer, 1, 0, false},
 		{"batch_in_window_of_one", batch_in_window_of_one, 2, 0, false},
 		{"flush", flush, 2, 0, false},
+		{"flush_against_foreign_completion", flush_against_foreign_completion, 1, 0, false},
+		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 1, 0, false},
+		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 1, 0, false},
+		{"wait_room_by_fences", wait_room_by_fences, 1, 0, true},
+		{"flush_by_fences", flush_by_fences, 1, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
 

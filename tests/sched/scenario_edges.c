@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * What lies beside the way of a task: runs and thieves, the window's size, the descriptor, calls under way at the
+ * end, a CPU that comes by itself.
+ */
+
+#include "world.h"
+
+#include "futex.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+
+static void begin(int n, unsigned long cpus, unsigned int window)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
+}
+
+static void end(int n, int times)
+{
+	world_end(&w);
+	check_all(&w, jobs, n, times);
+}
+
+/* Tasks that are known to be short are claimed several at once; the other lane robs what has not begun. */
+static void runs_are_robbed(void)
+{
+	struct padata_priv *tasks[4];
+	int accepted = 0;
+
+	begin(6, 3, 8);
+	sched_explore(false);
+	for (int round = 0; round < 2; round++) {
+		submit_all(jobs, 6);
+		SCHED_CHECK(padata_flush(w.pinst) == 0);
+		for (int i = 0; i < 6; i++)
+			jobs[i].number += MAX_JOBS;
+	}
+	flush_workqueue(w.wq);
+	sched_explore(true);
+	for (int i = 0; i < 4; i++) {
+		jobs[i].cb_cpu = 0;
+		tasks[i] = &jobs[i].padata;
+	}
+	while (accepted < 4) {
+		int result = padata_do_parallel_batch(w.pinst, tasks + accepted, (unsigned int)(4 - accepted), 0);
+
+		SCHED_CHECK(result > 0);
+		accepted += result;
+	}
+	world_end(&w);
+	for (int i = 0; i < 6; i++)
+		SCHED_CHECK(jobs[i].serial_calls == (i < 4 ? 3 : 2));
+}
+
+static void runs_are_robbed_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	runs_are_robbed();
+}
+
+/* The window's size, set while another thread starts and uses it, or sets it too. */
+static void *start_and_submit(void *unused)
+{
+	(void)unused;
+	padata_start(w.pinst);
+	submit_all(jobs, 2);
+	return NULL;
+}
+
+static void set_window_against_start(void)
+{
+	pthread_t other;
+	int result;
+
+	begin(2, 3, 2);
+	padata_stop(w.pinst);
+	pthread_create(&other, NULL, start_and_submit, NULL);
+	result = padata_set_window(w.pinst, 5);
+	SCHED_CHECK(result == 0 || result == -EBUSY);
+	pthread_join(other, NULL);
+	SCHED_CHECK(padata_get_window(w.pinst) == (result ? 2 : 5));
+	end(2, 1);
+}
+
+static void *set_window_6(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_set_window(w.pinst, 6) == 0);
+	return NULL;
+}
+
+static void two_set_windows(void)
+{
+	pthread_t other;
+
+	begin(2, 1, 2);
+	padata_stop(w.pinst);
+	pthread_create(&other, NULL, set_window_6, NULL);
+	SCHED_CHECK(padata_set_window(w.pinst, 5) == 0);
+	pthread_join(other, NULL);
+	padata_start(w.pinst);
+	submit_all(jobs, 2);
+	end(2, 1);
+}
+
+/* A call that can be seen to be under way is waited for. */
+static void free_against_set_window(void)
+{
+	pthread_t other;
+
+	begin(0, 1, 2);
+	padata_stop(w.pinst);
+	pthread_create(&other, NULL, set_window_6, NULL);
+	while (padata_get_window(w.pinst) != 6)
+		sched_yield();
+	padata_free(w.pinst);
+	pthread_join(other, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+static void *stop(void *unused)
+{
+	(void)unused;
+	padata_stop(w.pinst);
+	return NULL;
+}
+
+static void free_against_stop(void)
+{
+	pthread_t other;
+	struct padata_priv nothing = {0};
+
+	begin(0, 1, 2);
+	pthread_create(&other, NULL, stop, NULL);
+	while (padata_do_parallel(w.pinst, &nothing, 0) != 0)
+		sched_yield();
+	padata_free(w.pinst);
+	pthread_join(other, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+static void *take_cpu_1_out(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void free_against_mask_change(void)
+{
+	pthread_t other;
+	int result = 0;
+
+	begin(3, 3, 3);
+	pthread_create(&other, NULL, take_cpu_1_out, NULL);
+	for (int i = 0; i < 3 && result != -EBUSY; i++) {
+		jobs[i].cb_cpu = 0;
+		result = job_submit(&jobs[i]);
+	}
+	if (result == -EBUSY) {
+		padata_free(w.pinst);
+		pthread_join(other, NULL);
+	} else {
+		pthread_join(other, NULL);
+		padata_free(w.pinst);
+	}
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* The descriptor shows room, however a submission and a completion meet. */
+static bool readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void room_fd(void)
+{
+	int fd;
+
+	begin(2, 1, 1);
+	fd = padata_room_fd(w.pinst);
+	SCHED_CHECK(fd >= 0 && readable(fd));
+	for (int i = 0; i < 2; i++) {
+		while (!readable(fd))
+			sched_yield();
+		while (job_submit(&jobs[i]) == -EBUSY)
+			sched_yield();
+	}
+	while (!readable(fd))
+		sched_yield();
+	end(2, 1);
+}
+
+static void *submit_second(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[1], 1);
+	return NULL;
+}
+
+static void room_fd_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	room_fd();
+}
+
+static void room_fd_of_two_producers(void)
+{
+	pthread_t other;
+	int fd;
+
+	begin(2, 3, 1);
+	fd = padata_room_fd(w.pinst);
+	jobs[1].producer = 1;
+	jobs[1].number = 0;
+	jobs[1].cb_cpu = 1;
+	pthread_create(&other, NULL, submit_second, NULL);
+	submit_all(jobs, 1);
+	pthread_join(other, NULL);
+	while (!readable(fd))
+		sched_yield();
+	end(2, 1);
+}
+
+/* M5: the process gains a CPU of the mask while tasks flow; its lane is made beside those that use the others. */
+static void cpu_comes_by_itself(void)
+{
+	sched_allow_cpus(1);
+	begin(4, 3, 4);
+	sched_allow_cpus(3);
+	for (int i = 0; i < 3; i++) {
+		jobs[i].cb_cpu = 0;
+		submit_all(&jobs[i], 1);
+		usleep(150000);
+	}
+	for (int tries = 0; tries < 20; tries++) {
+		int result;
+
+		jobs[3].cb_cpu = 1;
+		result = job_submit(&jobs[3]);
+		if (result == -EINPROGRESS)
+			break;
+		SCHED_CHECK(result == -EINVAL || result == -EBUSY);
+		sched_yield();
+	}
+	world_end(&w);
+	for (int i = 0; i < 3; i++)
+		SCHED_CHECK(jobs[i].serial_calls == 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"runs_are_robbed", runs_are_robbed, 1, 0, false},
+		{"runs_are_robbed_by_fences", runs_are_robbed_by_fences, 1, 0, false},
+		{"set_window_against_start", set_window_against_start, 1, 0, false},
+		{"two_set_windows", two_set_windows, 1, 0, false},
+		{"free_against_set_window", free_against_set_window, 2, 0, false},
+		{"free_against_stop", free_against_stop, 2, 0, false},
+		{"free_against_mask_change", free_against_mask_change, 1, 0, false},
+		{"room_fd", room_fd, 1, 0, false},
+		{"room_fd_by_fences", room_fd_by_fences, 1, 0, false},
+		{"room_fd_of_two_producers", room_fd_of_two_producers, 1, 0, false},
+		{"cpu_comes_by_itself", cpu_comes_by_itself, 1, 0, true},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
