@@ -39,6 +39,8 @@ void run_end(struct run *run, int status, int sig)
 		for (;;)
 			pause();
 	}
+	for (int i = 0; i < LOOKS && atomic_load(&run->starting); i++)
+		usleep(1000);
 	run_signal_children(run, SIGTERM);
 	run_signal_children(run, SIGCONT);
 	for (int i = 0; i < LOOKS && any_left(run); i++)

@@ -74,7 +74,7 @@ struct job {
 	int in_reader; /* kept open: tells what the command left unread */
 	int pidfd;
 	uint64_t fed; /* header and block */
-	bool exited, lingering, terminated, over;
+	bool exited, lingering, terminated;
 	char *err_line; /* the start of a line of standard error whose end has not come */
 	size_t err_length;
 	int64_t started, ended, terminated_at, flowed_at;
@@ -84,7 +84,7 @@ struct job {
 	/* Under mutex. */
 	pthread_mutex_t mutex;
 	pid_t pid; /* 0: no child to be killed */
-	bool oldest;
+	bool oldest, over; /* over: the loop is done with it */
 	struct chunk *chunks, **chunks_end;
 	size_t chunks_charge;
 	bool pipe_reserved;

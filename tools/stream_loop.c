@@ -117,9 +117,13 @@ static void finish(struct loop *loop, struct job *job)
 {
 	child_reap(job);
 	stop_watching(loop, job);
+	/* The writer may be arming the port; from here on it does not, and no later batch names the job. */
+	pthread_mutex_lock(&job->mutex);
+	job->over = true;
+	loop_forget(loop->run, &job->out);
+	pthread_mutex_unlock(&job->mutex);
 	job->running_next = loop->over;
 	loop->over = job;
-	job->over = true;
 }
 
 /* Not worth a pipe of its own while it waits for its turn. */

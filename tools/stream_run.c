@@ -186,11 +186,22 @@ void run_job_over(struct job *job)
 	padata_do_serial(&job->padata);
 }
 
+/* -ECANCELED: everything has come to its end. */
+static int start_child(struct job *job)
+{
+	struct run *run = job->run;
+	/* Counted before the look at the end, so that the end either is seen here or waits for the child to be known. */
+	atomic_fetch_add(&run->starting, 1);
+	int error = atomic_load(&run->ending) ? -ECANCELED : child_start(job);
+	atomic_fetch_sub(&run->starting, 1);
+	return error;
+}
+
 void job_parallel(struct padata_priv *padata)
 {
 	struct job *job = container_of(padata, struct job, padata);
 	struct run *run = job->run;
-	if (run_is_past(run, job) || atomic_load(&run->ending)) {
+	if (run_is_past(run, job)) {
 		job->outcome = OUTCOME_SKIPPED;
 		run_job_over(job);
 		return;
@@ -202,12 +213,14 @@ void job_parallel(struct padata_priv *padata)
 		return;
 	}
 	write_open_results(job);
-	int error = child_start(job);
+	int error = start_child(job);
 	if (error == 0) {
 		loop_watch(job);
 		return;
 	}
-	if (job->outcome != OUTCOME_BAD_INPUT) {
+	if (error == -ECANCELED) {
+		job->outcome = OUTCOME_SKIPPED;
+	} else if (job->outcome != OUTCOME_BAD_INPUT) {
 		job->outcome = OUTCOME_CANNOT_RUN;
 		job->code = -error;
 	}

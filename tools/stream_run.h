@@ -50,6 +50,7 @@ struct run {
 	struct trace *trace;
 	int64_t reader_since; /* the reader's: when the last job was handed over */
 	atomic_bool ending;
+	atomic_uint starting; /* children whose process is not known yet */
 	atomic_ulong bytes_in, bytes_out, jobs_done;
 
 	pthread_mutex_t mutex;

@@ -158,7 +158,7 @@ void write_flow(struct job *job)
 		trace_span(run->trace, TRACE_WRITING, "flow", job->number, began, now_ns());
 	pthread_mutex_lock(&job->mutex);
 	job->flowed_at = now_ns();
-	if (moved >= loop_large(run->out_capacity) && job->out.fd >= 0)
+	if (moved >= loop_large(run->out_capacity) && !job->over)
 		loop_arm(run, job, &job->out, EPOLLIN);
 	pthread_mutex_unlock(&job->mutex);
 }
