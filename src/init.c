@@ -13,8 +13,11 @@
 
 atomic_uint pd_forks;
 
+/* In the child, whose only thread may have been a worker in a callback: it is none any more. */
 static void count_fork(void)
 {
+	pd_lane_self = NULL;
+	pd_worker_forget_self();
 	atomic_fetch_add_explicit(&pd_forks, 1, memory_order_relaxed);
 }
 

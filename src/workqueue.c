@@ -187,6 +187,11 @@ bool pd_workqueue_inherited(const struct workqueue_struct *wq)
 	return wq->generation != pd_generation();
 }
 
+void pd_worker_forget_self(void)
+{
+	current = NULL;
+}
+
 bool pd_worker_is_self(const struct workqueue_struct *wq)
 {
 	return current && current->wq == wq;

@@ -49,6 +49,9 @@ void pd_worker_pin(struct pd_worker *worker);
 /* Whether the queue was made before a fork(), so that its workers are not in this process. */
 bool pd_workqueue_inherited(const struct workqueue_struct *wq);
 
+/* In the child of a fork(): the calling thread is no worker. */
+void pd_worker_forget_self(void);
+
 /* Whether the calling thread is a worker of the queue. */
 bool pd_worker_is_self(const struct workqueue_struct *wq);
 
