@@ -316,6 +316,8 @@ void child_forget(struct job *job)
 	memory_give(&job->run->memory, job->chunks_charge);
 	job->chunks_charge = 0;
 	pthread_mutex_unlock(&job->mutex);
+	trace_row_put(job->run->trace, job->trace_row);
+	job->trace_row = 0;
 	job->fed = 0;
 	job->exited = job->lingering = job->terminated = job->over = false;
 	job->outcome = OUTCOME_NONE;

@@ -34,6 +34,7 @@ struct loop {
 	struct control *control;
 	pthread_mutex_t mutex;
 	struct job *incoming;    /* under mutex */
+	struct job *later;       /* likewise: to be started again */
 	bool sleeps_long, ended; /* under mutex */
 	struct job *running;     /* the loop's own */
 	struct job *over;        /* to be completed when the batch of events is done */
@@ -84,6 +85,17 @@ void loop_watch(struct job *job)
 		loop_wake(loop);
 }
 
+void loop_start_later(struct job *job)
+{
+	struct loop *loop = job->run->loop;
+	pthread_mutex_lock(&loop->mutex);
+	job->running_next = loop->later;
+	loop->later = job;
+	loop->sleeps_long = false;
+	pthread_mutex_unlock(&loop->mutex);
+	loop_wake(loop);
+}
+
 static void take_incoming(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->mutex);
@@ -104,12 +116,6 @@ static void stop_watching(struct loop *loop, struct job *job)
 	while (*at != job)
 		at = &(*at)->running_next;
 	*at = job->running_next;
-}
-
-static void start_again(struct work_struct *work)
-{
-	struct job *job = container_of(work, struct job, again);
-	job_parallel(&job->padata);
 }
 
 /* The child has ended and no one can write to its output any more. Events of the same batch may still name it. */
@@ -305,6 +311,31 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 	}
 }
 
+static void start_again(struct work_struct *work)
+{
+	struct job *job = container_of(work, struct job, again);
+	job_parallel(&job->padata);
+}
+
+static void start_on_worker(struct job *job)
+{
+	INIT_WORK(&job->again, start_again);
+	queue_work_on(atomic_load(&job->run->cb_cpu), job->run->wq, &job->again);
+}
+
+static void start_those_put_off(struct loop *loop)
+{
+	pthread_mutex_lock(&loop->mutex);
+	struct job *job = loop->later;
+	loop->later = NULL;
+	pthread_mutex_unlock(&loop->mutex);
+	while (job) {
+		struct job *next = job->running_next;
+		start_on_worker(job);
+		job = next;
+	}
+}
+
 static bool try_again(struct job *job)
 {
 	return job_failed(job) && job->outcome <= OUTCOME_TIMEOUT && job->tried < job->run->o->tries &&
@@ -318,8 +349,7 @@ static void complete_all(struct loop *loop)
 		loop->over = job->running_next;
 		if (try_again(job)) {
 			child_forget(job);
-			INIT_WORK(&job->again, start_again);
-			queue_work_on(atomic_load(&loop->run->cb_cpu), loop->run->wq, &job->again);
+			start_on_worker(job);
 		} else {
 			run_job_over(job);
 		}
@@ -329,7 +359,7 @@ static void complete_all(struct loop *loop)
 static int time_to_sleep(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->mutex);
-	int time = loop->running || run_is_busy(loop->run) ? loop->tick : bar_interval();
+	int time = loop->running || loop->later || run_is_busy(loop->run) ? loop->tick : bar_interval();
 	if (loop->incoming)
 		time = 0;
 	loop->sleeps_long = time < 0 || time > TICK_FIRST;
@@ -352,6 +382,7 @@ static void *loop_main(void *argument)
 		if (n == 0 || now >= next_tick) {
 			look_at_all(loop);
 			complete_all(loop);
+			start_those_put_off(loop);
 			next_tick = now + (int64_t)loop->tick * 1000000;
 		}
 		pthread_mutex_lock(&loop->mutex);

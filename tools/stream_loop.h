@@ -14,6 +14,8 @@ void loop_close(struct loop *loop);
 
 /* The child runs: look after it from now on. Any thread. */
 void loop_watch(struct job *job);
+/* The child cannot be started now: try again at a tick. Any thread. */
+void loop_start_later(struct job *job);
 /* Something has changed that the loop would otherwise see at its next tick. Any thread. */
 void loop_wake(struct loop *loop);
 

@@ -197,6 +197,14 @@ static int start_child(struct job *job)
 	return error;
 }
 
+static bool others_run(struct run *run)
+{
+	pthread_mutex_lock(&run->mutex);
+	bool others = run->running > 1;
+	pthread_mutex_unlock(&run->mutex);
+	return others;
+}
+
 void job_parallel(struct padata_priv *padata)
 {
 	struct job *job = container_of(padata, struct job, padata);
@@ -216,6 +224,13 @@ void job_parallel(struct padata_priv *padata)
 	int error = start_child(job);
 	if (error == 0) {
 		loop_watch(job);
+		return;
+	}
+	/* No process or descriptor to be had: when another job has ended there may be. */
+	if ((error == -EAGAIN || error == -EMFILE || error == -ENFILE) && others_run(run)) {
+		child_forget(job);
+		job->tried--;
+		loop_start_later(job);
 		return;
 	}
 	if (error == -ECANCELED) {

@@ -137,6 +137,13 @@ scripts()
 	echo 'echo script $1' >script && chmod +x script && echo 1 >in && is 'script 1|' -- ./script
 }
 
+# With few descriptors to be had, fewer commands run at a time, but all run.
+few_descriptors()
+{
+	seq 1 60 >in
+	(ulimit -n 40 && "$padata" map -j 64 -- sh -c 'sleep 0.02; echo $1' sh <in 2>err) | cmp - in && [ ! -s err ]
+}
+
 ok "map: the words of the command" words
 ok "map: several records for a command" several
 ok "map: kinds of records" records
@@ -152,4 +159,5 @@ ok "map: bad input" bad_input
 ok "map: --results and --joblog" results
 ok "map: output of what a command leaves running" left_behind
 ok "map: a script without an interpreter line" scripts
+ok "map: few descriptors" few_descriptors
 exit $cases_failed
