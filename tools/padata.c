@@ -53,6 +53,10 @@ int main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
 	}
+#ifndef HAVE_LIBDEFLATE
+	if (strcmp(name, "gzip") == 0)
+		die("gzip is left out of this build, which had no libdeflate and zlib");
+#endif
 	fputs(usage, stderr);
 	if (*name)
 		say("unknown subcommand %s", name);
