@@ -2,6 +2,7 @@
 #include "stream_bar.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,11 +85,18 @@ static size_t how_far(struct run *run, char *text, size_t size, double seconds)
 	return n;
 }
 
+/* A terminal that is held (^S), or whose reader is away, must not hold the jobs: the line waits instead. */
+static bool terminal_takes(void)
+{
+	struct pollfd terminal = {.fd = STDERR_FILENO, .events = POLLOUT};
+	return poll(&terminal, 1, 0) > 0 && terminal.revents & POLLOUT;
+}
+
 void bar_draw(struct run *run, int64_t now)
 {
 	char line[512] = "\r";
 	char held[16];
-	if (!wanted || now < next_draw)
+	if (!wanted || now < next_draw || !terminal_takes())
 		return;
 	next_draw = now + INTERVAL_NS;
 	human(held, sizeof(held), (double)memory_held(&run->memory));

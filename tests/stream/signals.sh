@@ -101,6 +101,11 @@ while b"running" not in seen and time.time() < end:
     if select.select([fd], [], [], 0.1)[0]:
         seen += os.read(fd, 4096)
 os.write(fd, b"\x03")
+try:
+    while os.read(fd, 4096):
+        pass
+except OSError: # what a terminal without a program gives
+    pass
 status = os.waitpid(pid, 0)[1]
 ok = b"running" in seen and b"held" in seen and os.WIFSIGNALED(status) and os.WTERMSIG(status) == 2
 if not ok:
