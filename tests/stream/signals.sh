@@ -124,7 +124,8 @@ ignored_sigpipe()
 {
 	[ "$(sh -c "trap '' PIPE; echo 1 | \"\$1\" map -- sh -c 'grep SigIgn /proc/self/status'" sh "$padata" | cut -f 2)" = \
 		"$(sh -c "trap '' PIPE; grep SigIgn /proc/self/status" | cut -f 2)" ] &&
-		[ "$(echo 1 | "$padata" map -- sh -c 'grep -E "SigIgn|SigBlk" /proc/self/status' | cut -f 2 | sort -u)" = 0000000000000000 ]
+		[ "$(echo 1 | "$padata" map -- sh -c 'grep -E "SigIgn|SigBlk" /proc/self/status')" = \
+			"$(sh -c 'grep -E "SigIgn|SigBlk" /proc/self/status')" ]
 }
 
 closed_descriptors()
