@@ -238,7 +238,7 @@ bench-peers:
 	@$(MAKE) --no-print-directory bench-programs $(BENCH_PEERS)
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run --peers $(BENCH)
 
-include tests/sched/sched.mk
+include tests/sched/sched.mk tests/models/model.mk tests/mutants/mutants.mk
 bench-stream: all
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/stream.py $(BENCH)
 

@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: MIT
+"""Which mutants there are: each is one change to one file of src/."""
+
+import pathlib
+import re
+from dataclasses import dataclass
+
+# Without concurrency of its own, or seen by no scenario: tests/contract covers what they do.
+LEFT_OUT = {"cpumask.c", "compiler.h"}
+
+WEAKER = {
+    "seq_cst": ["acq_rel"],
+    "acq_rel": ["acquire", "release"],
+    "acquire": ["relaxed"],
+    "release": ["relaxed"],
+}
+
+# Statements that keep a wake-up, an order or a lifetime: deleted one at a time.
+STEPS = (
+    "pd_barrier_heavy pd_barrier_light atomic_thread_fence atomic_signal_fence "
+    "pd_futex_wake pd_unpark pd_room_wake pd_notify pd_room_fd_update wake look_again stop_searching pd_lane_call pd_lane_summon "
+    "pd_crew_search pd_crew_add pd_guard_enter pd_guard_leave pd_guard_wait pd_guard_register "
+    "pd_quiesce_locked pd_resume_locked pd_await pd_window_skip pd_window_allow pd_window_taken "
+    "pthread_cond_broadcast pthread_join pd_worker_queue pd_debug_unwatch rest"
+).split()
+
+# Locks are deleted in pairs: all of one mutex in one function.
+LOCK = re.compile(r"^\t+pthread_mutex_(?:un)?lock\(([^;]*)\);", re.M)
+
+# Re-checks and the like, which no pattern finds: file, old text, new text, what it is.
+BY_HAND = [
+    ("futex.c", "while (!atomic_exchange_explicit(&parker->permit", "if (!atomic_exchange_explicit(&parker->permit",
+     "a futex that returned early is taken for a wake-up"),
+    ("futex.c", "atomic_store_explicit(&parker->permit, 1, memory_order_release);", "", "no permit before the wake"),
+    ("inbox.c", "\treturn atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE,",
+     "\tatomic_store_explicit(&inbox->head, PD_INBOX_IDLE, memory_order_release); return true;\n"
+     "\treturn atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE,",
+     "rest without looking"),
+    ("inbox.c", "old == PD_INBOX_ACTIVE ? PD_INBOX_POKED : old", "old", "a poke leaves an active consumer alone"),
+    ("inbox.c", "if (old == PD_INBOX_ACTIVE)\n\t\treturn NULL;", "if (old <= PD_INBOX_POKED)\n\t\treturn NULL;",
+     "a poke is not taken"),
+    ("await.c", "holds = condition(pinst, argument);\n", "holds = true;\n", "no look at the condition"),
+    ("await.c", "if (holds)\n\t\t\tunlink_await(pinst, &await);", "", "a waiter stays in the list"),
+    ("await.c", "if (!pinst->awaits)\n", "", "one waiter leaves, and the others are forgotten"),
+    ("await.c", "if (await->condition(pinst, await->argument))\n\t\t\tpd_unpark(&await->parker);",
+     "if (await->condition(pinst, await->argument)) {\n\t\t\tpd_unpark(&await->parker);\n\t\t\tbreak;\n\t\t}",
+     "one waiter is woken, not all"),
+    ("await.c", "atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_PROGRESS, memory_order_relaxed);", "",
+     "nobody is told that somebody waits"),
+    ("room.c", "\t\tfound = look_for_room(pinst);\n\t\tif (found)\n\t\t\treturn found;\n\t\tbegan", "\t\tbegan",
+     "no look between the barrier and the sleep"),
+    ("room.c", "coalesce = false;", "", "a waiter coalesces for ever"),
+    ("room.c", "atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);", "", "a wake-up without a new turn"),
+    ("room.c", "atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);", "",
+     "a descriptor is watched by nobody"),
+    ("room.c", "if (pd_room(pinst)) {\n", "if (0) {\n", "the descriptor is never made readable"),
+    ("room.c", "\treturn next < end ? (unsigned int)(end - next) : 0;", "\treturn (unsigned int)(end - next);",
+     "room below zero"),
+    ("quiesce.c", "i < 2 * lanes", "i < lanes", "the lanes are looked at once"),
+    ("quiesce.c", ">= argument[1] ||", ">= argument[1] + 1 ||", "a flush waits for one task more"),
+    ("quiesce.c", "PD_GATE_CHANGING | flag", "flag", "the gate stays open"),
+    ("quiesce.c", "atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);", "",
+     "searchers are not told to rest"),
+    ("quiesce.c", "atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);",
+     "", "the gate is not opened again"),
+    ("window.c", "} while (next != seen);", "} while (0);", "overtaken, and not looked again"),
+    ("window.c", "\treturn atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),",
+     "\tatomic_store_explicit(&slot_of(w, seq)->state, state_of(seq, TOKEN), memory_order_release); return true;\n"
+     "\treturn atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),",
+     "the token is left without looking"),
+    ("window.c", "return PD_TOKEN;", "return PD_DONE;", "the token is not picked up"),
+    ("window.c", "return (seq >> w->shift) & 1;", "return 1;", "no lap"),
+    ("window.c", "while (old < limit) {", "if (old < limit) {", "the limit is raised by one attempt"),
+    ("window.c", "atomic_store_explicit(&slot->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);", "",
+     "a slot is not made ready for its next lap"),
+    ("crew.h", "return balance >> 16 == 0 && balance != 0;", "return 0;", "nobody lacks a searcher"),
+    ("crew.h", "return balance >> 16 == 0 && balance != 0;", "return balance != 0;", "more searchers than one are called"),
+    ("crew.c", "\treturn balance >> 16 == 0 && balance != 0;", "\treturn 0;", "the last searcher does not look again"),
+    ("crew.c", "return was_searching ? balance >> 16 == 1 : balance == 0;", "return 0;",
+     "the last one to rest does not look again"),
+    ("crew.c", "return was_searching ? balance >> 16 == 1 : balance == 0;", "return was_searching && balance >> 16 == 1;",
+     "the first one to rest does not look again"),
+    ("crew.c", "\tset_bit(crew, cpu);\n\tbalance =", "\tbalance =", "at rest, and not in the set"),
+    ("crew.c", "if (balance >> 16 || !balance)", "if (!balance)", "a call although somebody searches"),
+    ("lane.c", "if (!pd_crew_work(&pinst->crew))\n\t\t\treturn;", "return;",
+     "a busy CPU counts as a searcher"),
+    ("lane.c", "} while (!pd_window_park(&pinst->window, seq));", "} while (pd_window_park(&pinst->window, seq), 0);",
+     "what is done by now is not taken"),
+    ("lane.c", "if (called == PD_SUMMONED)", "if (0)", "a summoned lane does not count as a searcher"),
+    ("lane.c", "lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&", "lane == pd_lane_self &&",
+     "a delivery overtakes what is in the inbox"),
+    ("lane.c", "if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))\n"
+     "\t\tpd_notify(pinst, false);", "", "a delivery is not told of"),
+    ("lane.c", "atomic_store_explicit(&lane->called, PD_SUMMONED, memory_order_relaxed);", "", "a summons without a note"),
+    ("lane.c", "atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);", "", "a call without a note"),
+    ("lane.c", "lane == pd_lane_self", "pd_lane_self", "delivered into the hand of another thread"),
+    ("submit.c", "return !pd_room_allow(pinst);", "return true;", "full, without counting"),
+    ("submit.c", "if (gate & PD_GATE_CHANGING)\n\t\t\treturn -EBUSY;", "", "a change is not looked for at first"),
+    ("submit.c", "pd_task_set_state(padata, PD_TASK_FINISHED);", "", "a finished task is not marked"),
+    ("instance.c", "pinst->dying = true;", "", "a change goes on against the end"),
+    ("instance.c", "if (is_idle_locked(pinst)) {\n", "{\n", "not looked again behind the standstill"),
+    ("mask.c", "atomic_fetch_add_explicit(&pinst->skipped, 1, memory_order_relaxed);", "", "a skipped number is not counted"),
+    ("mask.c", "pd_mask_apply_locked(pinst, mask, usable);\n\t\tpd_resume", "pd_resume", "the mask is not applied"),
+    ("mask.c", "pd_crew_clear(&pinst->crew);", "", "the crew of the old mask stays"),
+    ("guard.h", "if (__builtin_expect(!self->registered, 0))\n\t\tpd_guard_register();", "", "a thread is not registered"),
+    ("guard.c", "while (is_inside(guard, instance, sleepers) &&", "if (is_inside(guard, instance, sleepers) &&",
+     "looked once at who is inside"),
+    ("guard.h", "atomic_store_explicit(&self->entries, entries + 1, memory_order_relaxed);", "",
+     "two visits cannot be told apart"),
+    ("workqueue.c", "\t\twork->func(work);\n", "\t\twork->func(work);\n\t\t(void)*(void *volatile *)&work->padata_next;\n",
+     "the link is read after the item was run"),
+    ("workqueue.c", "if (--*flush->left == 0)", "--*flush->left;\n\tif (0)", "a flush is not told"),
+    ("workqueue.c", "while (left)\n\t\t\tpthread_cond_wait", "if (left)\n\t\t\tpthread_cond_wait", "a flush woken early is over"),
+    ("workqueue.c", "if (pd_inbox_poke(&worker->inbox))\n\t\t\t\tpd_unpark(&worker->parker);", "",
+     "a worker is not told to end"),
+    ("workqueue.c", "atomic_store_explicit(&worker->stopping, true, memory_order_relaxed);", "",
+     "a worker does not know that it is to end"),
+    ("workqueue.c", "} while (queued != atomic_load_explicit(&wq->queued, memory_order_relaxed));", "} while (0);",
+     "one round of flushes before the end"),
+    ("workqueue.c", "atomic_fetch_add_explicit(&wq->queued, 1, memory_order_relaxed);", "", "queued items are not counted"),
+    ("workqueue.c", "__atomic_store_n(&work->padata_pending, 0, __ATOMIC_RELEASE);\n\t\twork->func(work);",
+     "work->func(work);\n\t\t__atomic_store_n(&work->padata_pending, 0, __ATOMIC_RELEASE);",
+     "an item is touched after it was run"),
+]
+
+
+@dataclass
+class Mutant:
+    name: str
+    file: str
+    begin: int
+    end: int
+    new: str
+    kind: str  # "order", "step", "hand"
+    line: int
+
+    def apply(self, text):
+        return text[: self.begin] + self.new + text[self.end:]
+
+
+def masked(text):
+    """The text with comments and strings blanked, positions kept."""
+    blank = lambda m: re.sub(r"[^\n]", " ", m.group())
+    return re.sub(r'/\*.*?\*/|//[^\n]*|"(?:\\.|[^"\\])*"', blank, text, flags=re.S)
+
+
+def function_at(code, position):
+    """The name of the function that a position lies in."""
+    name = ""
+    for m in re.finditer(r"^[A-Za-z_][^;{}()=]*?(\w+)\(", code[:position], re.M):
+        name = m.group(1)
+    return name
+
+
+def orders(code):
+    for m in re.finditer(r"memory_order_(seq_cst|acq_rel|acquire|release)|__ATOMIC_(ACQUIRE|RELEASE)", code):
+        old = m.group(1) or m.group(2).lower()
+        prefix = "memory_order_" if m.group(1) else "__ATOMIC_"
+        for new in WEAKER[old]:
+            yield m.start(), m.end(), prefix + (new if m.group(1) else new.upper()), "order", f"{old} -> {new}"
+
+
+def statement_end(code, position):
+    depth = 0
+    for i in range(position, len(code)):
+        depth += (code[i] in "({") - (code[i] in ")}")
+        if code[i] == ";" and depth == 0:
+            return i + 1
+    return None
+
+
+def steps(code):
+    for m in re.finditer(r"^\t+(" + "|".join(STEPS) + r")\(", code, re.M):
+        end = statement_end(code, m.start(1))
+        yield m.start(1), end, "(void)0;", "step", f"no {m.group(1)}"
+
+
+def locks(code):
+    pairs = {}
+    for m in LOCK.finditer(code):
+        pairs.setdefault((function_at(code, m.start()), m.group(1)), []).append(m)
+    for (_, mutex), found in pairs.items():
+        if len(found) < 2:
+            continue
+        begin, end = found[0].start(), found[-1].end()
+        yield begin, end, None, "step", f"no lock of {mutex.split('->')[-1].lstrip('&')}"
+
+
+def all_mutants(src, gone):
+    """Every mutant; gone gets those of BY_HAND whose place is not there."""
+    result = []
+    for path in sorted(pathlib.Path(src).glob("*.[ch]")):
+        if path.name in LEFT_OUT:
+            continue
+        text = path.read_text()
+        code = masked(text)
+        ordinals = {}
+        found = [*orders(code), *steps(code), *locks(code)]
+        for begin, end, new, kind, what in sorted(found, key=lambda f: f[:2]):
+            if new is None:
+                new = LOCK.sub("\t(void)0;", text[begin:end])
+            base = f"{path.name}:{function_at(code, begin)}: {what}"
+            ordinals[base] = ordinals.get(base, 0) + 1
+            name = base if ordinals[base] == 1 else f"{base} ({ordinals[base]})"
+            result.append(Mutant(name, path.name, begin, end, new, kind, text.count("\n", 0, begin) + 1))
+        for file, old, new, what in BY_HAND:
+            if file != path.name:
+                continue
+            begin = text.find(old)
+            if begin < 0:
+                gone.append(f"{file}: {what}")
+                continue
+            result.append(Mutant(f"{file}:{function_at(code, begin)}: {what}", file, begin, begin + len(old), new,
+                                 "hand", text.count("\n", 0, begin) + 1))
+    return result
