@@ -362,13 +362,17 @@ inline submit(p, cpu, last)
 proctype producer(bit p)
 {
 	byte gate, who = NONE, left = (p == 0 -> TASKS : 1);
-	bit shut;
+	bit shut, cpu;
 
 	do
 	:: left > 0 ->
 		left--;
-		/* the two lanes in turn; producer 0 ends on the CPU that may go */
-		submit(p, (left + p + 1) % 2, (left == 0))
+		/* the last one on the CPU that may go, others on either */
+		if
+		:: cpu = 1
+		:: left > 0 -> cpu = 0
+		fi;
+		submit(p, cpu, (left == 0))
 	:: else -> break
 	od;
 	ended++
