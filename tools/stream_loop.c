@@ -424,17 +424,21 @@ struct loop *loop_open(struct run *run)
 	return loop;
 }
 
-void loop_close(struct loop *loop)
+void loop_end(struct loop *loop)
 {
 	pthread_mutex_lock(&loop->mutex);
 	loop->ended = true;
 	pthread_mutex_unlock(&loop->mutex);
 	loop_wake(loop);
 	pthread_join(loop->thread, NULL);
+	control_close(loop->control);
+}
+
+void loop_close(struct loop *loop)
+{
 	close(loop->epoll);
 	close(loop->wake);
 	close(loop->signals);
-	control_close(loop->control);
 	pthread_mutex_destroy(&loop->mutex);
 	free(loop);
 }

@@ -9,7 +9,9 @@
 struct loop;
 
 struct loop *loop_open(struct run *run);
-/* Every job is over. */
+/* Every job is over: end the thread. */
+void loop_end(struct loop *loop);
+/* The workers have ended too, the last of which may just have woken the loop. */
 void loop_close(struct loop *loop);
 
 /* The child runs: look after it from now on. Any thread. */

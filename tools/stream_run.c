@@ -444,8 +444,9 @@ int run_finish(struct run *run, struct input *input)
 		while (run->ready || run->outstanding)
 			pthread_cond_wait(&run->changed, &run->mutex);
 		pthread_mutex_unlock(&run->mutex);
-		loop_close(run->loop);
+		loop_end(run->loop);
 		cpus_close(run);
+		loop_close(run->loop);
 	}
 	bar_close();
 	write_close(run);
