@@ -91,10 +91,11 @@ stop_and_go()
 terminal()
 {
 	python3 - "$padata" "$mark" <<'P'
-import os, pty, select, sys, time
+import os, pty, select, signal, sys, time
 padata, mark = sys.argv[1:]
 pid, fd = pty.fork()
 if pid == 0:
+    signal.signal(signal.SIGINT, signal.SIG_DFL) # the tests may run where it is ignored
     os.execv(padata, [padata, "map", "--bar", "-a", "in", "--", "sh", "-c", "sleep 60; : " + mark])
 seen, end = b"", time.time() + 10
 while b"running" not in seen and time.time() < end:
