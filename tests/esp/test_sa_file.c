@@ -373,7 +373,7 @@ static void file_modes(void)
 		mode_t mode;
 		int code;
 	} t[] = {{0600, 0}, {0400, 0}, {0640, -EACCES}, {0604, -EACCES}, {0620, -EACCES}, {0601, -EACCES}};
-	char path[] = "/tmp/esp-sa-XXXXXX", err[ESP_ERROR_LEN];
+	char path[] = "/tmp/padata-sa-XXXXXX", err[ESP_ERROR_LEN];
 	struct esp_sadb *db;
 	int fd = mkstemp(path);
 
