@@ -213,7 +213,10 @@ static void *change(void *unused)
 	return NULL;
 }
 
-/* The child must not find a lock that another thread of the parent held. */
+/*
+ * The child must not find a lock that another thread of the parent held. A sanitizer's own allocator keeps such locks
+ * across fork(), which the C library's does not: with one, the child neither allocates nor frees.
+ */
 static void fork_under_load(void)
 {
 	rig = rig_make(5);
@@ -234,8 +237,9 @@ static void fork_under_load(void)
 		if (pid == 0) {
 			child_begins();
 			inherited_calls_fail(rig.inst);
-			padata_free(rig.inst);
-			if (i % 5 == 0)
+			if (!SANITIZED)
+				padata_free(rig.inst);
+			if (!SANITIZED && i % 5 == 0)
 				own_instance_works();
 			_exit(0);
 		}
