@@ -22,6 +22,16 @@ static void look_at_awaits(struct padata_instance *pinst)
 	pthread_mutex_unlock(&pinst->room_lock);
 }
 
+/* A producer is woken for half a window at once, unless that takes longer than this. */
+static const uint64_t coalesce_ns = 1000000;
+
+/* Relaxed, both: hints; who misses a completion by them looks again by itself. */
+static bool is_worth_waking(struct padata_instance *pinst, unsigned int room)
+{
+	return room >= atomic_load_explicit(&pinst->size, memory_order_relaxed) / 2 ||
+	       pd_now() - atomic_load_explicit(&pinst->room_since, memory_order_relaxed) >= coalesce_ns;
+}
+
 void pd_notify(struct padata_instance *pinst, bool with_room)
 {
 	/* Relaxed: ordered by the caller's barrier. */
@@ -30,8 +40,7 @@ void pd_notify(struct padata_instance *pinst, bool with_room)
 	if (awaited & (PD_AWAIT_ROOM | PD_AWAIT_HALF)) {
 		unsigned int room = pd_room(pinst);
 
-		if (room && (with_room || awaited & PD_AWAIT_ROOM ||
-			     room >= atomic_load_explicit(&pinst->size, memory_order_relaxed) / 2))
+		if (room && (with_room || awaited & PD_AWAIT_ROOM || is_worth_waking(pinst, room)))
 			pd_room_wake(pinst);
 	}
 	if (awaited & PD_AWAIT_FD)

@@ -95,6 +95,7 @@ struct padata_instance {
 	pthread_mutex_t room_lock; /* the list of struct pd_await, the descriptor */
 	struct pd_await *awaits;
 	atomic_uint room_turn;	       /* futex: changes when there is room again */
+	_Atomic uint64_t room_since;   /* when a producer last began to wait for half of the window */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	atomic_int room_fd;
 	bool room_fd_shows;	     /* room; the updater's */

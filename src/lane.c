@@ -26,7 +26,7 @@ enum {
 /* A run is about as long as waking another CPU takes: shorter costs claims, longer makes the order wait. */
 static const uint64_t run_ns = 10000;
 /* A search that finds nothing costs a processor, one that is given up too early costs a wake-up. */
-static const uint64_t search_min_ns = 1000, search_max_ns = 50000, wake_ns = 10000;
+static const uint64_t search_min_ns = 4000, search_max_ns = 50000, wake_ns = 10000;
 
 _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
 
@@ -280,7 +280,7 @@ static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 		atomic_store_explicit(&lane->serving, next->padata_private.seq, memory_order_release);
 	pd_barrier_light();
 	awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
-	if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16)))
+	if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16) || lane->task_ns > run_ns))
 		pd_notify(pinst, false);
 	return next;
 }
@@ -311,6 +311,10 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 	uint64_t begin = pd_now(), seq = first;
 	unsigned int done = 0;
 
+	for (unsigned int i = 0; i < n && i < 2 * PD_SLOTS_PER_LINE; i += PD_SLOTS_PER_LINE)
+		pd_window_prefetch(&pinst->window, first + i);
+	for (unsigned int i = 0; i < n && i < 3; i++)
+		prefetch_task(pd_window_task(&pinst->window, first + i));
 	if (n > 1) {
 		run_put(lane, first + 1, n - 1);
 		pd_barrier_light();
@@ -321,10 +325,10 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 		struct padata_priv *task = pd_window_task(&pinst->window, seq);
 
 		/* No further than the run: what lies behind is another CPU's. */
-		if (++done + 1 < n)
-			prefetch_task(pd_window_task(&pinst->window, seq + 2));
-		if (done + PD_SLOTS_PER_LINE <= n)
-			pd_window_prefetch(&pinst->window, seq + PD_SLOTS_PER_LINE);
+		if (++done + 2 < n)
+			prefetch_task(pd_window_task(&pinst->window, seq + 3));
+		if (done + 2 * PD_SLOTS_PER_LINE <= n)
+			pd_window_prefetch(&pinst->window, seq + 2 * PD_SLOTS_PER_LINE);
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
 	} while (n > 1 && run_next(lane, &seq));
@@ -437,13 +441,11 @@ static bool work(struct pd_lane *lane)
 	if (!may_search(lane) || pd_worker_pending(lane->worker) ||
 	    atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
 		return false;
-	now = pd_now();
 	if (lane->mode == PD_LANE_WORKING) {
-		if (lane->search_ns <= search_min_ns)
-			return false;
 		lane->mode = PD_LANE_SEARCHING;
 		pd_crew_search(&pinst->crew);
 	}
+	now = pd_now();
 	if (!lane->search_until)
 		lane->search_until = now + lane->search_ns;
 	if (now >= lane->search_until)
@@ -451,7 +453,10 @@ static bool work(struct pd_lane *lane)
 	for (int i = 0; i < 16 && !pd_inbox_holds(&lane->inbox); i++)
 		pd_cpu_relax();
 	/* The producer may be waiting for this very CPU. */
+	now = pd_now();
 	sched_yield();
+	/* What others did with the CPU meanwhile was no search. */
+	lane->search_until += pd_now() - now;
 	return true;
 }
 

@@ -10,8 +10,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* A producer is woken for half a window at once, unless that takes longer than this. */
-static const uint64_t coalesce_ns = 1000000;
+/*
+ * A producer that waits for half a window may miss a completion, and then looks again by itself after this time.
+ * It is longer than the system's tick: a timer that is due before costs every sleep a write to the processor's
+ * timer, which in a virtual machine is an exit.
+ */
+static const uint64_t look_again_ns = 12000000;
 /* About what it takes to wake a sleeper, until it runs. */
 static const uint64_t spin_ns = 30000;
 
@@ -84,12 +88,13 @@ static int sleep_for_room(struct padata_instance *pinst)
 
 	for (;;) {
 		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_acquire);
-		uint64_t began;
+		uint64_t began = pd_now();
 		int found = look_for_room(pinst);
 
 		if (found)
 			return found;
-		/* Relaxed: a barrier follows. */
+		/* Relaxed, both: a barrier follows. */
+		atomic_store_explicit(&pinst->room_since, began, memory_order_relaxed);
 		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM,
 					 memory_order_relaxed);
 		/*
@@ -103,9 +108,8 @@ static int sleep_for_room(struct padata_instance *pinst)
 		found = look_for_room(pinst);
 		if (found)
 			return found;
-		began = pd_now();
-		pd_futex_wait(&pinst->room_turn, turn, coalesce ? coalesce_ns : 0);
-		if (pd_now() - began >= coalesce_ns)
+		pd_futex_wait(&pinst->room_turn, turn, coalesce ? look_again_ns : 0);
+		if (pd_now() - began >= look_again_ns)
 			coalesce = false;
 	}
 }

@@ -190,15 +190,16 @@ void *pd_window_task(const struct pd_window *w, uint64_t seq)
 
 enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 {
-	uint64_t old = state_of(seq, OPEN);
 	_Atomic uint64_t *state = &slot_of(w, seq)->state;
+	uint64_t old = atomic_load_explicit(state, memory_order_relaxed);
 
 	/*
 	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
 	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
 	 * without it the new holder might deliver ahead of the last one.
 	 */
-	if (atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_release,
+	if (old == state_of(seq, OPEN) &&
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_release,
 						    memory_order_relaxed))
 		return PD_DONE;
 	if (old == state_of(seq, TOKEN) &&
