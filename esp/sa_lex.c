@@ -95,6 +95,11 @@ bool lex_next(struct lex *x)
 	return true;
 }
 
+bool lex_end(const struct lex *x)
+{
+	return x->w.len == 0 && !x->w.quoted;
+}
+
 bool lex_is(const struct lex *x, const char *word)
 {
 	return x->w.len == strlen(word) && memcmp(x->w.p, word, x->w.len) == 0;

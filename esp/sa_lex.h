@@ -28,6 +28,8 @@ struct lex {
 void lex_start(struct lex *x, const char *name, const char *text, size_t len, char *err);
 /* Makes the next word current; returns whether there is one. A comma behind an unquoted word is dropped. */
 bool lex_next(struct lex *x);
+/* Whether there is no current word. */
+bool lex_end(const struct lex *x);
 bool lex_is(const struct lex *x, const char *word);
 /* lex_is, and then lex_next. */
 bool lex_take(struct lex *x, const char *word);

@@ -150,20 +150,17 @@ static int protocol(struct lex *x, uint8_t *v)
 	return 0;
 }
 
-static int p_sel(struct parse *p)
+/* The words of a selector, up to the first that is none; *any: there was one. */
+int esp_selector_read(struct lex *x, struct esp_selector *s, bool *any)
 {
-	struct lex *x = &p->x;
-	struct esp_selector *s = &p->sa->sel;
-	bool src = false, dst = false, any = false;
-	uint32_t n = 0;
+	bool src = false, dst = false;
+	uint32_t n = 0, line = x->w.line;
 	int err = 0;
 
-	if (p->sa->has_sel)
-		return lex_fail(x, "this SA has a selector already");
-	p->sa->has_sel = true;
+	*any = false;
 	s->any_port_src = s->any_port_dst = true;
 	while (!err) {
-		if (lex_is(x, "src") && !src && !x->w.margin) {
+		if (lex_is(x, "src") && !src && (!x->w.margin || !*any)) {
 			lex_next(x);
 			src = true;
 			err = lex_prefix(x, &s->src);
@@ -190,13 +187,25 @@ static int p_sel(struct parse *p)
 		} else {
 			break;
 		}
-		any = true;
+		*any = true;
 	}
-	if (!err && !any)
-		return lex_fail(x, "sel needs src PREFIX, dst PREFIX, proto, sport or dport");
 	if (!err && src && dst && s->src.addr.family != s->dst.addr.family)
-		return lex_fail_at(x, p->sa->line, "sel", "src and dst are of different families");
+		return lex_fail_at(x, line, "src", "src and dst are of different families");
 	return err;
+}
+
+static int p_sel(struct parse *p)
+{
+	bool any;
+
+	if (p->sa->has_sel)
+		return lex_fail(&p->x, "this SA has a selector already");
+	p->sa->has_sel = true;
+	if (lex_is(&p->x, "src") && p->x.w.margin)
+		return lex_fail(&p->x, "sel needs src PREFIX, dst PREFIX, proto, sport or dport");
+	if (esp_selector_read(&p->x, &p->sa->sel, &any) != 0)
+		return -EINVAL;
+	return any ? 0 : lex_fail(&p->x, "sel needs src PREFIX, dst PREFIX, proto, sport or dport");
 }
 
 static int p_replay_context(struct parse *p)
@@ -311,15 +320,13 @@ static const struct {
     {"pcpu-num", p_skip1},
 };
 
-static int finish(struct parse *p, struct esp_sadb *db)
+static int finish(struct parse *p)
 {
 	struct lex *x = &p->x;
 	struct esp_sa *sa = p->sa;
 	const char *missing = NULL;
 	int err;
 
-	if (!sa)
-		return 0;
 	if (!p->has_proto)
 		missing = "this SA lacks 'proto esp'";
 	else if (!p->has_spi)
@@ -341,24 +348,16 @@ static int finish(struct parse *p, struct esp_sadb *db)
 		sa->replay_window = ESP_REPLAY_DEFAULT;
 	if (!(sa->flags & ESP_SA_ESN) && sa->ctx_oseq > UINT32_MAX)
 		return lex_fail_at(x, sa->line, "oseq-hi", "more than 32 bits without 'flag esn'");
-	err = db->count < ESP_SA_MAX ? esp_sa_prepare(sa) : -EFBIG;
-	if (!err)
-		err = esp_sadb_add(db, sa);
-	if (!err) {
-		p->sa = NULL;
-		return 0;
+	err = esp_sa_prepare(sa);
+	if (err) {
+		lex_fail_at(x, sa->line, "src", strerror(-err));
+		x->code = err;
 	}
-	lex_fail_at(x, sa->line, "src", err == -EFBIG ? "more SAs than one file may hold" : strerror(-err));
-	x->code = err;
 	return err;
 }
 
 static int begin(struct parse *p)
 {
-	struct lex lex = p->x;
-
-	memset(p, 0, sizeof(*p));
-	p->x = lex;
 	p->sa = calloc(1, sizeof(*p->sa));
 	if (!p->sa) {
 		lex_fail(&p->x, "out of memory");
@@ -374,53 +373,82 @@ static int begin(struct parse *p)
 	return lex_addr(&p->x, &p->sa->dst);
 }
 
-static int parse_all(struct parse *p, struct esp_sadb *db)
+static int one_word(struct parse *p, bool others, bool *end)
 {
 	struct lex *x = &p->x;
-	int err = 0;
+	size_t i = 0;
 
-	while (!err && !x->has_error && (x->w.len || x->w.quoted)) {
-		size_t i = 0;
-
-		if (lex_is(x, "src")) {
-			err = finish(p, db);
-			if (!err)
-				err = begin(p);
-			continue;
-		}
-		if (!p->sa)
-			return lex_fail(x, "an SA begins with 'src ADDRESS dst ADDRESS'");
-		while (i < sizeof(words) / sizeof(*words) && !lex_is(x, words[i].name))
-			i++;
-		if (i == sizeof(words) / sizeof(*words))
-			return lex_fail(x, "not a word of ip xfrm state; correct or remove it");
+	while (i < sizeof(words) / sizeof(*words) && !lex_is(x, words[i].name))
+		i++;
+	if (i < sizeof(words) / sizeof(*words)) {
 		lex_next(x);
-		err = words[i].take(p);
+		return words[i].take(p);
 	}
-	if (!err && !x->has_error)
-		err = finish(p, db);
-	return err || !x->has_error ? err : x->code;
+	*end = lex_is(x, "src") || lex_end(x) || (others && x->w.margin);
+	return *end ? 0 : lex_fail(x, "not a word of ip xfrm state; correct or remove it");
+}
+
+int esp_sa_read(struct lex *x, bool others, struct esp_sa **sa)
+{
+	struct parse p = {.x = *x};
+	bool end = false;
+	int err = begin(&p);
+
+	while (!err && !end && !p.x.has_error)
+		err = one_word(&p, others, &end);
+	if (!err && !p.x.has_error)
+		err = finish(&p);
+	else if (p.x.code)
+		err = p.x.code;
+	*x = p.x;
+	if (err && p.sa) {
+		esp_sa_destroy(p.sa);
+		free(p.sa);
+		p.sa = NULL;
+	}
+	*sa = p.sa;
+	return err;
+}
+
+static int parse_all(struct lex *x, struct esp_sadb *db)
+{
+	while (!lex_end(x)) {
+		struct esp_sa *sa;
+		int err;
+
+		if (!lex_is(x, "src"))
+			return lex_fail(x, "an SA begins with 'src ADDRESS dst ADDRESS'");
+		err = esp_sa_read(x, false, &sa);
+		if (err)
+			return err;
+		err = db->count < ESP_SA_MAX ? esp_sadb_add(db, sa) : -EFBIG;
+		if (err) {
+			lex_fail_at(x, sa->line, "src",
+				    err == -EFBIG ? "more SAs than one file may hold" : strerror(-err));
+			esp_sa_destroy(sa);
+			free(sa);
+			return x->code = err;
+		}
+	}
+	return x->code;
 }
 
 int esp_sadb_parse(const char *name, const char *text, size_t len, struct esp_sadb **out,
 		   char err[ESP_ERROR_LEN])
 {
 	struct esp_sadb *db = esp_sadb_new();
-	struct parse p;
+	struct lex x;
 	const struct esp_sa *twin = NULL;
 	int code;
 
 	*out = NULL;
 	err[0] = '\0';
-	memset(&p, 0, sizeof(p));
 	if (!db) {
 		snprintf(err, ESP_ERROR_LEN, "%.80s: out of memory", name);
 		return -ENOMEM;
 	}
-	lex_start(&p.x, name, text, len, err);
-	code = parse_all(&p, db);
-	if (code && p.x.code)
-		code = p.x.code;
+	lex_start(&x, name, text, len, err);
+	code = parse_all(&x, db);
 	if (!code && db->count == 0) {
 		snprintf(err, ESP_ERROR_LEN, "%.80s: no SA in it; one begins with 'src ADDRESS dst ADDRESS'",
 			 name);
@@ -429,14 +457,10 @@ int esp_sadb_parse(const char *name, const char *text, size_t len, struct esp_sa
 	if (!code)
 		code = esp_sadb_index(db, &twin);
 	if (code == -EEXIST)
-		code = lex_fail_at(&p.x, twin->line, "spi",
+		code = lex_fail_at(&x, twin->line, "spi",
 				   "another SA above has this SPI and destination; remove one");
 	else if (code && !err[0])
 		snprintf(err, ESP_ERROR_LEN, "%.80s: %s", name, strerror(-code));
-	if (p.sa) {
-		esp_sa_destroy(p.sa);
-		free(p.sa);
-	}
 	if (code) {
 		esp_sadb_free(db);
 		return code;
