@@ -38,6 +38,9 @@ ESP_OBJ  := $(ESP_SRC:%.c=$(BUILD)/%.o)
 ESP_A    := $(BUILD)/libesp.a
 ESP_LIBS := -lcrypto $(if $(HAVE_IPSEC_MB),-lIPSec_MB)
 
+GW_OBJ   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard gateway/*.c))
+GW_A     := $(BUILD)/libgateway.a
+
 # A tool's main file is tools/padata*.c; its subcommands and parts are tools/<its short name>_*.c.
 ESP_TOOL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata_esp.c tools/esp_*.c))
 STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_LIBDEFLATE),,tools/stream_g%.c), \
@@ -50,6 +53,9 @@ $(BUILD)/esp/%.o $(BUILD)/tools/esp_%.o $(BUILD)/tools/padata_esp.o: CPPFLAGS_AL
 	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
 $(BUILD)/tests/esp/%: CPPFLAGS_ALL := \
 	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
+$(BUILD)/gateway/%.o $(BUILD)/tests/gateway/% $(BUILD)/tools/esp_cmd_%.o: CPPFLAGS_ALL := \
+	-Iinclude -Iesp -Igateway -D_GNU_SOURCE -MMD -MP -DPADATA_VERSION='"$(VERSION)"' \
+	$(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
 
 TOOLS := $(if $(wildcard tools/padata.c),$(BUILD)/padata) \
 	$(if $(and $(HAVE_OPENSSL),$(HAVE_PCAP),$(wildcard tools/padata_esp.c)),$(BUILD)/padata-esp)
@@ -77,7 +83,11 @@ $(ESP_A): $(ESP_OBJ)
 	@echo "  AR $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
-$(BUILD)/padata-esp: $(ESP_TOOL_OBJ) $(ESP_A) $(LIB_A)
+$(GW_A): $(GW_OBJ)
+	@echo "  AR $@"
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/padata-esp: $(ESP_TOOL_OBJ) $(GW_A) $(ESP_A) $(LIB_A)
 	@echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
 
@@ -97,7 +107,7 @@ $(BUILD)/pic/%.o: %.c
 
 # Tests: a program for each test_*.c and *_driver.c, a script for each *.sh.
 
-TEST_ROOMS ?= unit contract kernel_bugs stress esp stream headers install
+TEST_ROOMS ?= unit contract kernel_bugs stress esp gateway stream headers install
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/test_*.c)))
 DRIVERS  := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*_driver.c)))
 TEST_SH  := $(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*.sh))
@@ -107,6 +117,11 @@ $(BUILD)/tests/esp/%: tests/esp/%.c $(ESP_A) $(LIB_A)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
 	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(ESP_A) $(LIB_A) $(ESP_LIBS)
+
+$(BUILD)/tests/gateway/%: tests/gateway/%.c $(GW_A) $(ESP_A) $(LIB_A)
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS_ALL) -Itests $(CFLAGS_ALL) $(LDFLAGS) -o $@ $< $(GW_A) $(ESP_A) $(LIB_A) $(ESP_LIBS)
 
 $(BUILD)/tests/%: tests/%.c $(LIB_A)
 	@mkdir -p $(@D)
@@ -128,7 +143,7 @@ check: deps
 NO_FENCE_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan)
 
 # The library, ESP and the programs under a sanitizer, in a build directory of its own.
-SANITIZED_ROOMS := unit contract kernel_bugs stress esp stream
+SANITIZED_ROOMS := unit contract kernel_bugs stress esp gateway stream
 check-asan: deps
 	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer"
 check-ubsan: deps
