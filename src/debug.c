@@ -68,7 +68,7 @@ static void say_function(char *text, size_t size, void (*function)(struct padata
 void pd_debug_call_observed(struct pd_lane *lane, struct padata_priv *task, enum pd_stage stage)
 {
 	void (*callback)(struct padata_priv *) = stage == PD_PARALLEL ? task->parallel : task->serial;
-	uint64_t seq = task->padata_private.seq;
+	uint64_t seq = pd_task(task)->seq;
 	uint64_t began = pd_now(), used = thread_cpu_ns();
 	long switches = voluntary_switches();
 

@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "inbox.h"
 #include "init.h"
+#include "task.h"
 #include "window.h"
 #include "workqueue.h"
 
@@ -38,7 +39,7 @@ struct pd_lane {
 	_Atomic uint64_t queued; /* tasks pushed; written by the holder of the token */
 
 	/*
-	 * What is claimed and not begun: first sequence number << 6 | how many. Taken from by the
+	 * What is claimed and not begun: first sequence number << RUN_BITS | how many. Taken from by the
 	 * worker and by thieves.
 	 */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t run;
@@ -105,25 +106,6 @@ struct padata_instance {
 
 /* The lane whose callback the calling thread is in, or about to be; NULL outside. */
 extern _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
-
-/* padata_priv.padata_private.state */
-enum pd_task_state {
-	PD_TASK_CALLER,	   /* the caller's; 0, as zeroed memory is */
-	PD_TASK_SUBMITTED, /* not begun */
-	PD_TASK_RUNNING,   /* parallel() was called */
-	PD_TASK_FINISHED,  /* padata_do_serial() was called */
-};
-
-/* Relaxed, both: what orders them is the window; they are atomic for the sake of a second, erroneous call. */
-static inline unsigned int pd_task_state(const struct padata_priv *task)
-{
-	return __atomic_load_n(&task->padata_private.state, __ATOMIC_RELAXED);
-}
-
-static inline void pd_task_set_state(struct padata_priv *task, enum pd_task_state state)
-{
-	__atomic_store_n(&task->padata_private.state, state, __ATOMIC_RELAXED);
-}
 
 static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pinst, int cpu)
 {

@@ -177,7 +177,7 @@ static void push(struct pd_lane *lane, const struct batch *batch)
 	uint64_t queued = atomic_load_explicit(&lane->queued, memory_order_relaxed);
 
 	atomic_store_explicit(&lane->queued, queued + batch->n, memory_order_relaxed);
-	batch->last->padata_private.next = NULL;
+	pd_task(batch->last)->next = NULL;
 	/*
 	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since
 	 * there is one token; and none is on its way, since the inbox is empty.
@@ -185,13 +185,13 @@ static void push(struct pd_lane *lane, const struct batch *batch)
 	if (lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&
 	    (!lane->ready || lane->ready_last)) {
 		if (lane->ready)
-			lane->ready_last->padata_private.next = batch->first;
+			pd_task(lane->ready_last)->next = batch->first;
 		else
 			lane->ready = batch->first;
 		lane->ready_last = batch->last;
 		return;
 	}
-	if (pd_inbox_push(&lane->inbox, &batch->first->padata_private.batch))
+	if (pd_inbox_push(&lane->inbox, &pd_task(batch->first)->batch))
 		pd_worker_queue(lane->worker, &lane->work);
 }
 
@@ -204,11 +204,11 @@ static void append(struct batch *batch, struct padata_priv *trail[AHEAD], struct
 	if (batch->n == 0)
 		batch->first = task;
 	else
-		batch->last->padata_private.next = task;
+		pd_task(batch->last)->next = task;
 	if (batch->n >= AHEAD)
-		trail[batch->n % AHEAD]->padata_private.ahead = task;
+		pd_task(trail[batch->n % AHEAD])->ahead = task;
 	trail[batch->n % AHEAD] = task;
-	task->padata_private.ahead = NULL;
+	pd_task(task)->ahead = NULL;
 	batch->last = task;
 	batch->n++;
 }
@@ -224,11 +224,11 @@ void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 		while ((task = pd_window_take(&pinst->window, seq))) {
 			seq++;
 			prefetch_task(pd_window_task(&pinst->window, seq + 1));
-			if (batch.n && task->padata_private.cb_cpu != cpu) {
+			if (batch.n && pd_task(task)->cb_cpu != cpu) {
 				push(pd_instance_lane(pinst, cpu), &batch);
 				batch.n = 0;
 			}
-			cpu = task->padata_private.cb_cpu;
+			cpu = pd_task(task)->cb_cpu;
 			append(&batch, trail, task);
 		}
 		if (batch.n)
@@ -249,7 +249,7 @@ static struct padata_priv *look_ready(struct pd_lane *lane)
 		lane->batches = pd_inbox_take(&lane->inbox);
 	if (!lane->batches)
 		return NULL;
-	lane->ready = container_of((void *)lane->batches, struct padata_priv, padata_private.batch);
+	lane->ready = pd_task_of_batch(lane->batches);
 	lane->batches = *lane->batches;
 	/* Its last task is known to who pushed it. */
 	lane->ready_last = NULL;
@@ -260,9 +260,9 @@ static void take_ready(struct pd_lane *lane)
 {
 	struct padata_priv *task = lane->ready;
 
-	lane->ready = task->padata_private.next;
-	if (task->padata_private.ahead)
-		prefetch_task(task->padata_private.ahead);
+	lane->ready = pd_task(task)->next;
+	if (pd_task(task)->ahead)
+		prefetch_task(pd_task(task)->ahead);
 }
 
 /* Say how far the serial stage has come, and see who waits for that. */
@@ -277,7 +277,7 @@ static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 		 * Release: pairs with the acquire in has_completed(): what the earlier serial() did is
 		 * seen by who waited for them.
 		 */
-		atomic_store_explicit(&lane->serving, next->padata_private.seq, memory_order_release);
+		atomic_store_explicit(&lane->serving, pd_task(next)->seq, memory_order_release);
 	pd_barrier_light();
 	awaited = atomic_load_explicit(&pinst->awaited, memory_order_relaxed);
 	if (pd_unlikely(awaited) && (awaited != PD_AWAIT_HALF || !(completed % 16) || lane->task_ns > run_ns))

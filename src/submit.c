@@ -42,9 +42,9 @@ static bool is_complete(struct padata_priv *const *tasks, unsigned int n)
 
 static void publish(struct padata_instance *pinst, struct padata_priv *task, uint64_t seq, int cb_cpu)
 {
-	task->padata_private.instance = pinst;
-	task->padata_private.seq = seq;
-	task->padata_private.cb_cpu = cb_cpu;
+	pd_task(task)->instance = pinst;
+	pd_task(task)->seq = seq;
+	pd_task(task)->cb_cpu = cb_cpu;
 	pd_task_set_state(task, PD_TASK_SUBMITTED);
 	pd_window_publish(&pinst->window, seq, task);
 }
@@ -154,10 +154,10 @@ PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 		       pd_task_state(padata) == PD_TASK_FINISHED
 			   ? "was finished already: a second call"
 			   : "is not in parallel(): never submitted, or completed");
-	pinst = padata->padata_private.instance;
+	pinst = pd_task(padata)->instance;
 	if (pd_unlikely(pd_instance_inherited(pinst)))
 		return;
-	seq = padata->padata_private.seq;
+	seq = pd_task(padata)->seq;
 	pd_guard_enter(PD_IN_CALL, pinst, 0);
 	pd_task_set_state(padata, PD_TASK_FINISHED);
 	switch (pd_window_done(&pinst->window, seq)) {

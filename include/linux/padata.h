@@ -30,15 +30,10 @@ struct padata_instance;
 struct padata_priv {
 	void (*parallel)(struct padata_priv *padata);
 	void (*serial)(struct padata_priv *padata);
-	struct {
-		void *batch;
-		void *next;
-		void *ahead;
-		void *instance;
-		unsigned long long seq;
-		int cb_cpu;
-		unsigned int state;
-	} padata_private;
+	union {
+		void *link;
+		unsigned long long space[6];
+	} padata_private; /* the library's alone: what it keeps there may change with any version */
 };
 
 /*
