@@ -24,6 +24,10 @@ empty() {
 awk '/^```c$/ { inside = 1; next } /^```$/ { inside = 0 } inside' README.md >"$tmp/factor.c"
 diff "$tmp/factor.c" examples/factor.c >"$tmp/diff" || :
 empty "its program is examples/factor.c" "$tmp/diff"
+# Without blank lines, and those of a comment or a brace alone.
+code=$(grep -cvE '^[[:space:]]*(/\*.*\*/|[{}];?)?[[:space:]]*$' "$tmp/factor.c")
+{ [ "$code" -le 31 ] || echo "it has $code"; } >"$tmp/length"
+empty "its program has some thirty lines of code" "$tmp/length"
 
 "$CC" -std=c11 -Wall -Wextra -Wpedantic -Werror -pthread -Iinclude -o "$tmp/factor" "$tmp/factor.c" \
 	"$build/libpadata.a" >"$tmp/cc" 2>&1 || echo "it does not compile" >>"$tmp/cc"
