@@ -43,11 +43,11 @@ GW_A     := $(BUILD)/libgateway.a
 
 # A tool's main file is tools/padata*.c; its subcommands and parts are tools/<its short name>_*.c.
 ESP_TOOL_OBJ    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/padata_esp.c tools/esp_*.c))
-STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_LIBDEFLATE),,tools/stream_g%.c), \
+STREAM_TOOL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(if $(HAVE_LIBDEFLATE),tools/stream_without_gzip.c,tools/stream_g%.c), \
 	$(wildcard tools/padata.c tools/stream_*.c)))
 STREAM_LIBS := $(if $(HAVE_LIBDEFLATE),-ldeflate -lz)
 $(BUILD)/tools/padata.o $(BUILD)/tools/stream_%.o: CPPFLAGS_ALL := -Iinclude -D_GNU_SOURCE -MMD -MP \
-	-DPADATA_VERSION='"$(VERSION)"' $(if $(HAVE_LIBDEFLATE),-DHAVE_LIBDEFLATE) $(CPPFLAGS)
+	-DPADATA_VERSION='"$(VERSION)"' $(CPPFLAGS)
 
 $(BUILD)/esp/%.o $(BUILD)/tools/esp_%.o $(BUILD)/tools/padata_esp.o: CPPFLAGS_ALL := \
 	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)

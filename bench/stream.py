@@ -3,11 +3,10 @@
 """How fast the stream tool is beside GNU parallel, xargs, pigz and the plain commands.
 
 Each comparison runs its commands by turns, so that what else the machine does meets them all, and gives the medians of
-the time and of their ratio. --quick takes a tenth of the input. Names after the options choose comparisons.
+the time and of their ratio. --quick takes a tenth of the input. Names choose comparisons: cat sed map map-parallel gzip.
 """
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import tempfile
 import time
 
 PADATA = os.path.join(os.environ.get("PADATA_BUILD", "build/release"), "padata")
+MEMORY_BAR = 64  # MiB resident, in all of these
 
 
 def make_log(path, size):
@@ -61,8 +61,12 @@ def run(command):
     return seconds, int(stats[1]) / 2**20 if stats else 0
 
 
-def compare(name, bar, commands, rounds):
-    """The first command is ours; the bar is how many times as fast as each other it is to be."""
+def verdict(holds):
+    return "" if holds else "   SHORT"
+
+
+def compare(name, bars, commands, rounds):
+    """The first command is ours; a bar is how many times as fast as the other it is to be."""
     times = {key: [] for key in commands}
     resident = 0.0
     for _ in range(rounds):
@@ -71,60 +75,96 @@ def compare(name, bar, commands, rounds):
             times[key].append(seconds)
             resident = max(resident, memory)
     ours = times["padata"]
-    print(f"{name}: padata {statistics.median(ours):.3f} s, {resident:.0f} MiB resident")
-    for key, least in bar.items():
-        ratio = statistics.median(theirs / mine for theirs, mine in zip(times[key], ours))
-        verdict = "" if ratio >= least else "   below the bar"
-        print(f"    {key:14} {statistics.median(times[key]):8.3f} s   {ratio:6.2f} times as fast (bar {least}){verdict}", flush=True)
+    print(f"{name}: {statistics.median(ours):.3f} s, {resident:.0f} MiB resident (bar {MEMORY_BAR})"
+          f"{verdict(resident < MEMORY_BAR)}", flush=True)
+    for key, least in bars.items():
+        ratios = sorted(theirs / mine for theirs, mine in zip(times[key], ours))
+        ratio = statistics.median(ratios)
+        print(f"    {key:14} {statistics.median(times[key]):8.3f} s   {ratio:6.2f} times as fast, {ratios[0]:.2f} to "
+              f"{ratios[-1]:.2f} (bar {least}){verdict(ratio >= least)}", flush=True)
+
+
+class Inputs:
+    """Made when they are first asked for."""
+
+    def __init__(self, work, scale):
+        self.work, self.scale = work, scale
+
+    def path(self, name, make, size):
+        path = os.path.join(self.work, name)
+        if not os.path.exists(path):
+            make(path, size // self.scale)
+        return path
+
+    def log(self):
+        return self.path("log", make_log, 400_000_000)
+
+    def tar(self):
+        return self.path("tar", make_tar, 460_000_000)
+
+    def lines(self, count):
+        def make(path, number):
+            with open(path, "w") as f:
+                f.writelines(f"{i}\n" for i in range(number))
+        return self.path(f"lines-{count}", make, count)
+
+
+def bench_cat(inputs, rounds):
+    log = inputs.log()
+    compare("pipe -- cat, 1 MiB blocks", {"cat | cat": 0.35, "GNU parallel": 12}, {
+        "padata": f"{PADATA} pipe --stats json --block 1M -- cat <{log} >/dev/null",
+        "cat | cat": f"cat <{log} | cat >/dev/null",
+        "GNU parallel": f"parallel --will-cite --pipe -k --block 1M cat <{log} >/dev/null"}, rounds)
+
+
+def bench_sed(inputs, rounds):
+    log = inputs.log()
+    sed = "sed -E 's/host([0-9]+) app/H\\1/'"
+    compare("pipe -- sed -E", {"sed": 1.7}, {
+        "padata": f"{PADATA} pipe --stats json -a {log} -- {sed} >/dev/null",
+        "sed": f"{sed} {log} >/dev/null"}, rounds)
+
+
+def bench_map(inputs, rounds):
+    lines = inputs.lines(10000)
+    compare("map -- echo {}, 10,000 lines", {"xargs -P2 -n1": 1.0}, {
+        "padata": f"{PADATA} map --stats json -- echo {{}} <{lines} >/dev/null",
+        "xargs -P2 -n1": f"xargs -P2 -n1 echo <{lines} >/dev/null"}, rounds)
+
+
+def bench_map_parallel(inputs, rounds):
+    """A fifth of the lines: GNU parallel takes long."""
+    lines = inputs.lines(2000)
+    compare("map -- echo {}, 2,000 lines", {"GNU parallel": 8}, {
+        "padata": f"{PADATA} map --stats json -- echo {{}} <{lines} >/dev/null",
+        "GNU parallel": f"parallel --will-cite -k echo {{}} <{lines} >/dev/null"}, rounds)
+
+
+def bench_gzip(inputs, rounds):
+    tar = inputs.tar()
+    ours, theirs = (os.path.join(inputs.work, n) for n in ("ours", "theirs"))
+    compare("gzip -6", {"pigz -p2 -6": 1.8}, {
+        "padata": f"{PADATA} gzip --stats json -6 <{tar} >{ours}",
+        "pigz -p2 -6": f"pigz -p2 -6 <{tar} >{theirs}"}, rounds)
+    more = 100 * os.path.getsize(ours) / os.path.getsize(theirs) - 100
+    print(f"    size           {more:+.2f} % beside pigz (bar +1 %){verdict(more <= 1)}")
+
+
+COMPARISONS = {"cat": (bench_cat, 5), "sed": (bench_sed, 5), "map": (bench_map, 5), "map-parallel": (bench_map_parallel, 3),
+               "gzip": (bench_gzip, 3)}
 
 
 def main():
-    options = [a for a in sys.argv[1:] if a.startswith("-")]
-    chosen = [a for a in sys.argv[1:] if not a.startswith("-")]
-    quick = "--quick" in options
-    rounds = 3 if quick else 7
-    scale = 10 if quick else 1
-    work = tempfile.mkdtemp()
-    try:
-        log, tar, lines = (os.path.join(work, n) for n in ("log", "tar", "lines"))
-        make_log(log, 400_000_000 // scale)
-        make_tar(tar, 460_000_000 // scale)
-        with open(lines, "w") as f:
-            f.writelines(f"{i}\n" for i in range(10000 // scale))
-        few = os.path.join(work, "few")
-        with open(few, "w") as f:
-            f.writelines(f"{i}\n" for i in range(10000 // scale // 10))
-        part = os.path.join(work, "part")
-        subprocess.run(f"head -c {40_000_000 // scale} {log} >{part}", shell=True, check=True)
-        sed = "sed -E 's/host([0-9]+) app/H\\1/'"
-        comparisons = {
-            "cat": lambda: compare("pipe -- cat, 1 MiB blocks", {"cat | cat": 0.35}, {
-                "padata": f"{PADATA} pipe --stats json --block 1M -- cat <{log} >/dev/null",
-                "cat | cat": f"cat <{log} | cat >/dev/null"}, rounds),
-            "parallel-pipe": lambda: compare("pipe -- cat, beside GNU parallel, a tenth", {"GNU parallel": 12}, {
-                "padata": f"{PADATA} pipe --stats json --block 1M -- cat <{part} >/dev/null",
-                "GNU parallel": f"parallel --will-cite --pipe -k --block 1M cat <{part} >/dev/null"}, 3),
-            "sed": lambda: compare("pipe -- sed -E", {"sed": 1.7}, {
-                "padata": f"{PADATA} pipe --stats json -a {log} -- {sed} >/dev/null",
-                "sed": f"{sed} {log} >/dev/null"}, 3),
-            "map": lambda: compare("map -- echo {}", {"xargs -P2 -n1": 1.0}, {
-                "padata": f"{PADATA} map --stats json -- echo {{}} <{lines} >/dev/null",
-                "xargs -P2 -n1": f"xargs -P2 -n1 echo <{lines} >/dev/null"}, rounds),
-            "parallel-map": lambda: compare("map -- echo {}, beside GNU parallel, a tenth", {"GNU parallel": 8}, {
-                "padata": f"{PADATA} map --stats json -- echo {{}} <{few} >/dev/null",
-                "GNU parallel": f"parallel --will-cite -k echo {{}} <{few} >/dev/null"}, 3),
-            "gzip": lambda: compare("gzip -6", {"pigz -p2 -6": 1.8}, {
-                "padata": f"{PADATA} gzip --stats json -6 <{tar} >{work}/ours",
-                "pigz -p2 -6": f"pigz -p2 -6 <{tar} >{work}/theirs"}, 3),
-        }
-        for name, comparison in comparisons.items():
-            if not chosen or name in chosen:
-                comparison()
-        if not chosen or "gzip" in chosen:
-            ours, theirs = (os.path.getsize(os.path.join(work, n)) for n in ("ours", "theirs"))
-            print(f"    size           {100 * ours / theirs - 100:+.2f} % beside pigz (bar +1 %)")
-    finally:
-        shutil.rmtree(work)
+    quick = "--quick" in sys.argv[1:]
+    chosen = [a for a in sys.argv[1:] if not a.startswith("-")] or list(COMPARISONS)
+    for name in chosen:
+        if name not in COMPARISONS:
+            sys.exit(f"{name}: the comparisons are {' '.join(COMPARISONS)}")
+    with tempfile.TemporaryDirectory() as work:
+        inputs = Inputs(work, 10 if quick else 1)
+        for name in chosen:
+            bench, rounds = COMPARISONS[name]
+            bench(inputs, 3 if quick else rounds)
 
 
 main()

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* padata: any stream on every CPU, its order kept. Which subcommand is asked for. */
 #include "stream_commands.h"
-#include "stream_util.h"
+#include "stream_say.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -23,9 +23,7 @@ static const struct {
 } commands[] = {
 	{ "pipe", pipe_main },
 	{ "map", map_main },
-#ifdef HAVE_LIBDEFLATE
 	{ "gzip", gzip_main },
-#endif
 	{ "cpus", cpus_main },
 	{ "trace-svg", trace_svg_main },
 };
@@ -53,10 +51,6 @@ int main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].main(argc - 1, argv + 1);
 	}
-#ifndef HAVE_LIBDEFLATE
-	if (strcmp(name, "gzip") == 0)
-		die("gzip is left out of this build, which had no libdeflate and zlib");
-#endif
 	fputs(usage, stderr);
 	if (*name)
 		say("unknown subcommand %s", name);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_bar.h"
+#include "stream_io.h"
+#include "stream_say.h"
 
 #include <inttypes.h>
 #include <poll.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_buffer.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
 
 #include <pthread.h>
 #include <stdlib.h>

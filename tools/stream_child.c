@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_child.h"
+#include "stream_alloc.h"
 #include "stream_cpus.h"
+#include "stream_io.h"
 #include "stream_loop.h"
+#include "stream_say.h"
 #include "stream_spawn.h"
 #include "stream_template.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_control.h"
+#include "stream_alloc.h"
 #include "stream_commands.h"
 #include "stream_cpus.h"
+#include "stream_parse.h"
+#include "stream_say.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_cpus.h"
+#include "stream_say.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_cut.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +19,26 @@ void cut_open(struct cut *cut, const char *end, size_t end_length, const char *s
 void cut_close(struct cut *cut)
 {
 	free(cut->pattern);
+}
+
+/* The last occurrence; NULL when there is none. */
+static const void *last_match(const void *bytes, size_t length, const void *what, size_t what_length)
+{
+	const char *start = bytes;
+	if (what_length == 0)
+		return start + length;
+	if (what_length == 1)
+		return memrchr(bytes, *(const unsigned char *)what, length);
+	while (length >= what_length) {
+		/* The first byte of the text decides where a match may begin. */
+		const char *p = memrchr(start, *(const unsigned char *)what, length - what_length + 1);
+		if (!p)
+			return NULL;
+		if (memcmp(p, what, what_length) == 0)
+			return p;
+		length = (size_t)(p - start) + what_length - 1;
+	}
+	return NULL;
 }
 
 size_t cut_last(const struct cut *cut, const char *bytes, size_t length, size_t most)

@@ -2,6 +2,7 @@
 /* The end of the program before its work is done: a signal, or output that cannot be written. */
 #include "stream_child.h"
 #include "stream_run.h"
+#include "stream_say.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

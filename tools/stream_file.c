@@ -4,7 +4,10 @@
  * block may end are looked at. The bytes go from the page cache into the
  * commands' pipes.
  */
+#include "stream_alloc.h"
 #include "stream_input.h"
+#include "stream_io.h"
+#include "stream_say.h"
 #include "stream_template.h"
 
 #include <stdlib.h>

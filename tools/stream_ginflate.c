@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_ginflate.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
+#include "stream_say.h"
 
 #include <limits.h>
 #include <stdlib.h>

@@ -4,10 +4,10 @@
  * many small ones together; the others are decompressed here as they come, and
  * only written by the workers. All leave in their order.
  */
+#include "stream_alloc.h"
 #include "stream_ginflate.h"
 #include "stream_gzmember.h"
 #include "stream_gztask.h"
-#include "stream_util.h"
 
 #include <errno.h>
 #include <stdlib.h>

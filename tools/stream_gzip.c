@@ -3,7 +3,8 @@
 #include "stream_commands.h"
 #include "stream_gzmember.h"
 #include "stream_gztask.h"
-#include "stream_util.h"
+#include "stream_io.h"
+#include "stream_say.h"
 
 #include <errno.h>
 #include <fcntl.h>

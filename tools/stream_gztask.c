@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_gztask.h"
+#include "stream_alloc.h"
 #include "stream_cpus.h"
+#include "stream_io.h"
+#include "stream_say.h"
 #include "stream_trace.h"
-#include "stream_util.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* Enough that a worker that the system has set aside for a moment does not stop the other. */
@@ -52,7 +54,7 @@ static void task_serial(struct padata_priv *padata)
 	if (!failed) {
 		int error = write_all(STDOUT_FILENO, task->out, task->out_length);
 		if (error == -EPIPE)
-			die_of_sigpipe();
+			die_of(SIGPIPE);
 		if (error) {
 			say("standard output: %s", strerror(-error));
 			failed = true;
@@ -190,16 +192,13 @@ bool gztask_read(struct gztask *task)
 
 static void say_stats(struct gzrun *run)
 {
-	struct rusage self;
 	char line[512];
-	getrusage(RUSAGE_SELF, &self);
 	int n = snprintf(line, sizeof(line),
 			 "{\"command\":\"gzip\",\"seconds\":%.6f,\"jobs\":%lu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
 			 "\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
 			 (double)(now_ns() - run->began) / 1e9, run->done, (unsigned long long)run->bytes_in,
 			 (unsigned long long)run->bytes_out, run->o->memory, resident_peak(),
-			 (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
-				 (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6,
+			 cpu_seconds(),
 			 run->failed);
 	stderr_lines(line, (size_t)n);
 }

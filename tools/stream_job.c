@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
+#include "stream_alloc.h"
 #include "stream_buffer.h"
 #include "stream_run.h"
+#include "stream_say.h"
 
 #include <inttypes.h>
 #include <stdio.h>

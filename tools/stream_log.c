@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_log.h"
+#include "stream_io.h"
+#include "stream_say.h"
 #include "stream_template.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,9 +63,6 @@ void log_job(struct job *job)
 
 static void say_stats(struct run *run)
 {
-	struct rusage self, children;
-	getrusage(RUSAGE_SELF, &self);
-	getrusage(RUSAGE_CHILDREN, &children);
 	double seconds = (double)(now_ns() - run->began) / 1e9;
 	char line[512];
 	int n = snprintf(line, sizeof(line),
@@ -73,10 +72,8 @@ static void say_stats(struct run *run)
 			 run->unit ? "map" : "pipe", seconds, atomic_load(&run->jobs_done), run->failures,
 			 atomic_load(&run->bytes_in), atomic_load(&run->bytes_out), run->memory.peak, run->memory.limit,
 			 resident_peak(),
-			 (double)(self.ru_utime.tv_sec + self.ru_stime.tv_sec) +
-				 (double)(self.ru_utime.tv_usec + self.ru_stime.tv_usec) / 1e6,
-			 (double)(children.ru_utime.tv_sec + children.ru_stime.tv_sec) +
-				 (double)(children.ru_utime.tv_usec + children.ru_stime.tv_usec) / 1e6,
+			 cpu_seconds(),
+			 cpu_seconds_commands(),
 			 run->status);
 	stderr_lines(line, (size_t)n);
 }

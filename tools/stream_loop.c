@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_loop.h"
+#include "stream_alloc.h"
 #include "stream_bar.h"
 #include "stream_child.h"
 #include "stream_control.h"
+#include "stream_say.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <stdlib.h>

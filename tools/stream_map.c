@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* padata map: one command for each record, or for each -n of them. */
+#include "stream_alloc.h"
 #include "stream_commands.h"
 #include "stream_input.h"
 #include "stream_opt.h"
+#include "stream_say.h"
 #include "stream_template.h"
 
 #include <stdlib.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_opt.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
+#include "stream_parse.h"
+#include "stream_say.h"
 
 #include <getopt.h>
 #include <stdio.h>

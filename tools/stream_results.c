@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* --results DIR: what each job wrote, in DIR/NUMBER/stdout and DIR/NUMBER/stderr. */
+#include "stream_say.h"
 #include "stream_write.h"
 
 #include <errno.h>

@@ -6,8 +6,10 @@
 #include "stream_cpus.h"
 #include "stream_input.h"
 #include "stream_loop.h"
+#include "stream_say.h"
 #include "stream_spawn.h"
 #include "stream_template.h"
+#include "stream_usage.h"
 #include "stream_write.h"
 
 #include <errno.h>

@@ -10,7 +10,6 @@
 #include "stream_job.h"
 #include "stream_memory.h"
 #include "stream_trace.h"
-#include "stream_util.h"
 
 #include <sched.h>
 #include <signal.h>

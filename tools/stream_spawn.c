@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_spawn.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
 
 #include <errno.h>
 #include <fcntl.h>

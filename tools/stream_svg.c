@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* padata trace-svg: a picture of what --trace wrote. It reads only that: an event a line. */
+#include "stream_alloc.h"
 #include "stream_commands.h"
-#include "stream_util.h"
+#include "stream_say.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

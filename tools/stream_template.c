@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_template.h"
+#include "stream_alloc.h"
 #include "stream_run.h"
 
 #include <stdio.h>

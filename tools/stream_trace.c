@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_trace.h"
-#include "stream_util.h"
+#include "stream_alloc.h"
+#include "stream_say.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_write.h"
 #include "stream_child.h"
+#include "stream_io.h"
 #include "stream_log.h"
 #include "stream_loop.h"
+#include "stream_say.h"
+#include "stream_usage.h"
 
 #include <errno.h>
 #include <fcntl.h>
