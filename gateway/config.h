@@ -22,9 +22,13 @@
 #define GW_ROUTES_MAX 1024u
 #define GW_LOCALS_MAX 2u /* one for each family */
 #define GW_REMOTES_MAX 1024u
-#define GW_POLICIES_MAX 65536u
+#define GW_POLICIES_MAX 4096u
 #define GW_SAS_MAX 4096u
+#define GW_INCLUDES_MAX 64u
+#define GW_DEFAULT_PORT 4500u
+#define GW_CONTROL_DIRECTORY "/run/padata-esp"
 #define GW_PATH_MAX 108u /* of a socket's address */
+#define GW_FILE_MAX 512u
 #define GW_NAME_MAX 33u	 /* of a user */
 
 struct gw_endpoint {
@@ -50,7 +54,6 @@ struct gw_policy {
 	uint32_t priority;
 	uint32_t reqid;
 	struct esp_addr src, dst; /* of the template; family 0: any */
-	uint32_t line;
 };
 
 struct gw_config {
@@ -67,9 +70,9 @@ struct gw_config {
 	size_t remote_count;
 
 	uint32_t keepalive; /* seconds; 0: none are sent */
-	char user[GW_NAME_MAX];	     /* "" without a line */
-	char control[GW_PATH_MAX];   /* path of the control socket; "" without one */
-	char metrics_file[GW_PATH_MAX * 4];
+	char user[GW_NAME_MAX];
+	char control[GW_PATH_MAX];   /* path of the control socket */
+	char metrics_file[GW_FILE_MAX]; /* "": none */
 	struct gw_endpoint metrics;  /* loopback; family 0: none */
 	enum esp_backend backend;
 	bool has_cpus; /* false: all that are usable */
@@ -100,9 +103,22 @@ int gw_config_parse(const char *name, const char *text, size_t len, const struct
 /* Wipes every key. NULL is a no-op. */
 void gw_config_free(struct gw_config *config);
 
-/* GW_OUT: the SA's source is a local address; GW_IN: its destination is; -EINVAL: neither. */
-int gw_config_direction(const struct gw_config *config, const struct esp_sa *sa);
-/* Where an outbound SA's packets are sent first. */
-struct gw_endpoint gw_config_remote(const struct gw_config *config, const struct esp_sa *sa);
+/*
+ * What an SA means beside these lines: its direction (its source is a local address: GW_OUT; its destination is: GW_IN),
+ * and where packets of an outbound one are sent first. An SA without `encap` gets one. 0, or -EINVAL and *why (static):
+ * it cannot be used here.
+ */
+int gw_config_place(const struct gw_config *config, struct esp_sa *sa, enum gw_dir *dir, struct gw_endpoint *remote,
+		    const char **why);
+
+/* Why an SA cannot stand beside another of the same direction, or be there at all: static, NULL: it can. */
+const char *gw_config_clash(const struct gw_config *config, enum gw_dir dir, const struct esp_sa *sa,
+			    const struct esp_sa *other);
+const char *gw_config_unselected(const struct gw_config *config, enum gw_dir dir, const struct esp_sa *sa);
+
+/* Whether the policy's template means the SA. */
+bool gw_policy_means(const struct gw_policy *policy, enum gw_dir dir, const struct esp_sa *sa);
+/* What stands for a policy where none means the SA: its own selector. */
+struct gw_policy gw_policy_of(enum gw_dir dir, const struct esp_sa *sa);
 
 #endif

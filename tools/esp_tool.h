@@ -13,7 +13,7 @@ enum esp_exit {
 	ESP_EXIT_OK = 0,
 	ESP_EXIT_PACKETS = 1, /* done, but some packets could not be processed */
 	ESP_EXIT_USAGE = 2,
-	ESP_EXIT_SA = 3,     /* the SA file, or the sequence numbers kept beside it */
+	ESP_EXIT_SA = 3,     /* the SA file or configuration, or the sequence numbers kept beside it */
 	ESP_EXIT_INPUT = 4,  /* the capture that is read */
 	ESP_EXIT_OUTPUT = 5, /* what is written */
 	ESP_EXIT_SYSTEM = 6, /* no memory, no threads, no crypto backend */
@@ -54,5 +54,6 @@ int esp_cmd_decrypt(int argc, char **argv);
 int esp_cmd_genkey(int argc, char **argv);
 int esp_cmd_bench(int argc, char **argv);
 int esp_cmd_compare(int argc, char **argv);
+int esp_cmd_gateway(int argc, char **argv);
 
 #endif

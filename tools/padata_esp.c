@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* padata-esp: a capture through IPsec ESP on every CPU, in order. */
+/* padata-esp: IPsec ESP on every CPU, in order: captures, and a live gateway. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,7 +12,7 @@
 #include "esp_tool.h"
 
 static const char usage[] =
-	"padata-esp encrypts and decrypts packet captures as IPsec ESP, on every CPU, in order.\n"
+	"padata-esp takes packets through IPsec ESP on every CPU, in order: captures, or a live tunnel.\n"
 	"\n"
 	"  padata-esp encrypt --sa FILE [options] IN OUT   every IP packet of IN, encrypted\n"
 	"  padata-esp decrypt --sa FILE [options] IN OUT   every ESP packet of IN, verified and decrypted\n"
@@ -20,6 +20,7 @@ static const char usage[] =
 	"                                                  a new pair of SAs, for --sa\n"
 	"  padata-esp bench --sa FILE [options] IN         one CPU against all CPUs, in memory\n"
 	"  padata-esp compare IN OUT                       whether all IP frames are the same and in order\n"
+	"  padata-esp gateway --config FILE [--check]      a live tunnel: a TUN device to ESP in UDP and back\n"
 	"\n"
 	"IN is a pcap or pcapng file, OUT a pcap file; - is standard input or output.\n"
 	"FILE holds SAs in the words of 'ip xfrm state' and must be readable by its owner only.\n"
@@ -47,6 +48,7 @@ static const struct {
 	{ "genkey", esp_cmd_genkey },
 	{ "bench", esp_cmd_bench },
 	{ "compare", esp_cmd_compare },
+	{ "gateway", esp_cmd_gateway },
 };
 
 static void say(const char *format, va_list args)
@@ -101,6 +103,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		fputs(usage, stderr);
 	else
-		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench or compare; --help explains", name);
+		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare or gateway; --help explains",
+			name);
 	return ESP_EXIT_USAGE;
 }
