@@ -137,7 +137,7 @@ tests: all $(TEST_BIN) $(DRIVERS) $(EXAMPLES)
 
 check: deps
 	@$(MAKE) --no-print-directory tests
-	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run $(TEST_BIN) $(TEST_SH)
+	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run $(TEST_BIN) $(TEST_SH) $(LIVE_TESTS)
 
 # TSan does not follow fences; none here orders data, they keep wake-ups from being lost.
 NO_FENCE_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan)
@@ -253,7 +253,7 @@ bench-peers:
 	@$(MAKE) --no-print-directory bench-programs $(BENCH_PEERS)
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/run --peers $(BENCH)
 
-include tests/sched/sched.mk tests/models/model.mk tests/mutants/mutants.mk
+include tests/sched/sched.mk tests/models/model.mk tests/mutants/mutants.mk tests/gateway/gateway.mk
 bench-stream: all
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/stream.py $(BENCH)
 
