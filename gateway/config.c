@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "config_parse.h"
 #include "sa_parse.h"
 
@@ -103,7 +104,7 @@ int gw_include_read(struct gw_parse *p)
 static const struct gw_endpoint *local_of(const struct gw_config *c, const struct esp_addr *a)
 {
 	for (size_t i = 0; i < c->local_count; i++)
-		if (!memcmp(&c->locals[i].addr, a, sizeof(*a)))
+		if (gw_addr_same(&c->locals[i].addr, a))
 			return &c->locals[i];
 	return NULL;
 }
@@ -111,7 +112,7 @@ static const struct gw_endpoint *local_of(const struct gw_config *c, const struc
 static struct gw_endpoint remote_of(const struct gw_config *c, const struct esp_addr *a, uint16_t otherwise)
 {
 	for (size_t i = 0; i < c->remote_count; i++)
-		if (!memcmp(&c->remotes[i].addr, a, sizeof(*a)))
+		if (gw_addr_same(&c->remotes[i].addr, a))
 			return c->remotes[i];
 	return (struct gw_endpoint){*a, otherwise};
 }
@@ -150,7 +151,7 @@ const char *gw_config_clash(const struct gw_config *c, enum gw_dir dir, const st
 {
 	struct gw_policy own = gw_policy_of(dir, other);
 
-	if (sa->spi == other->spi && !memcmp(&sa->dst, &other->dst, sizeof(sa->dst)))
+	if (sa->spi == other->spi && gw_addr_same(&sa->dst, &other->dst))
 		return "another SA has this SPI and destination; remove one";
 	if (dir == GW_OUT && gw_policy_means(&own, dir, sa) && !is_meant(c, dir, sa) &&
 	    !gw_same_selector(&sa->sel, &other->sel))

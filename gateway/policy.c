@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "config_parse.h"
 #include "sa_parse.h"
 
@@ -249,7 +250,7 @@ int gw_policy_read(struct gw_parse *p)
 
 static bool same_prefix(const struct esp_prefix *a, const struct esp_prefix *b)
 {
-	return a->len == b->len && !memcmp(&a->addr, &b->addr, sizeof(a->addr));
+	return a->len == b->len && gw_addr_same(&a->addr, &b->addr);
 }
 
 bool gw_same_selector(const struct esp_selector *a, const struct esp_selector *b)
@@ -261,7 +262,7 @@ bool gw_same_selector(const struct esp_selector *a, const struct esp_selector *b
 
 static bool same_if_set(const struct esp_addr *want, const struct esp_addr *a)
 {
-	return want->family == 0 || memcmp(want, a, sizeof(*a)) == 0;
+	return want->family == 0 || gw_addr_same(want, a);
 }
 
 bool gw_policy_means(const struct gw_policy *policy, enum gw_dir dir, const struct esp_sa *sa)

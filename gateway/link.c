@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+#include "link.h"
+
+#include <errno.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "address.h"
+
+struct request {
+	struct nlmsghdr head;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg addr;
+		struct rtmsg route;
+	};
+	uint8_t attributes[128];
+};
+
+static void begin(struct request *r, uint16_t type, uint16_t flags, size_t body)
+{
+	memset(r, 0, sizeof(*r));
+	r->head.nlmsg_len = NLMSG_LENGTH((uint32_t)body);
+	r->head.nlmsg_type = type;
+	r->head.nlmsg_flags = (uint16_t)(NLM_F_REQUEST | NLM_F_ACK | flags);
+}
+
+static void add(struct request *r, uint16_t type, const void *data, size_t len)
+{
+	struct rtattr *a = (struct rtattr *)(void *)((uint8_t *)r + NLMSG_ALIGN(r->head.nlmsg_len));
+
+	a->rta_type = type;
+	a->rta_len = (uint16_t)RTA_LENGTH(len);
+	memcpy(RTA_DATA(a), data, len);
+	r->head.nlmsg_len = NLMSG_ALIGN(r->head.nlmsg_len) + RTA_ALIGN(a->rta_len);
+}
+
+/* Sends it and waits for the kernel's answer. 0 or -errno. */
+static int ask(int fd, struct request *r)
+{
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	union {
+		struct nlmsghdr head;
+		uint8_t bytes[4096];
+	} answer;
+	ssize_t n;
+
+	if (sendto(fd, r, r->head.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return -errno;
+	do
+		n = recv(fd, &answer, sizeof(answer), 0);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return -errno;
+	if ((size_t)n < NLMSG_LENGTH(sizeof(struct nlmsgerr)) || answer.head.nlmsg_type != NLMSG_ERROR)
+		return -EPROTO;
+	return ((const struct nlmsgerr *)NLMSG_DATA(&answer.head))->error;
+}
+
+static int open_netlink(void)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int change_link(int fd, unsigned int index, uint32_t mtu, bool up)
+{
+	struct request r;
+
+	begin(&r, RTM_NEWLINK, 0, sizeof(r.link));
+	r.link.ifi_family = AF_UNSPEC;
+	r.link.ifi_index = (int)index;
+	if (up)
+		r.link.ifi_flags = r.link.ifi_change = IFF_UP;
+	add(&r, IFLA_MTU, &mtu, sizeof(mtu));
+	return ask(fd, &r);
+}
+
+static size_t address_len(const struct esp_prefix *p)
+{
+	return p->addr.family == 4 ? 4 : 16;
+}
+
+static int add_address(int fd, unsigned int index, const struct esp_prefix *p)
+{
+	struct request r;
+
+	begin(&r, RTM_NEWADDR, NLM_F_CREATE | NLM_F_EXCL, sizeof(r.addr));
+	r.addr.ifa_family = p->addr.family == 4 ? AF_INET : AF_INET6;
+	r.addr.ifa_prefixlen = p->len;
+	r.addr.ifa_flags = IFA_F_NODAD; /* nobody else is on this link */
+	r.addr.ifa_index = index;
+	add(&r, IFA_LOCAL, p->addr.b, address_len(p));
+	add(&r, IFA_ADDRESS, p->addr.b, address_len(p));
+	return ask(fd, &r);
+}
+
+static int add_route(int fd, unsigned int index, const struct esp_prefix *p)
+{
+	struct request r;
+
+	begin(&r, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, sizeof(r.route));
+	r.route.rtm_family = p->addr.family == 4 ? AF_INET : AF_INET6;
+	r.route.rtm_dst_len = p->len;
+	r.route.rtm_table = RT_TABLE_MAIN;
+	r.route.rtm_protocol = RTPROT_STATIC;
+	r.route.rtm_scope = p->addr.family == 4 ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+	r.route.rtm_type = RTN_UNICAST;
+	if (p->len)
+		add(&r, RTA_DST, p->addr.b, address_len(p));
+	add(&r, RTA_OIF, &index, sizeof(index));
+	return ask(fd, &r);
+}
+
+static int failed(char err[ESP_ERROR_LEN], const char *what, const struct esp_prefix *p, int code)
+{
+	char text[GW_ADDRESS_TEXT];
+
+	snprintf(err, ESP_ERROR_LEN, "%s %s/%u: %s", what, gw_address_text(&p->addr, text), p->len, strerror(-code));
+	return code;
+}
+
+int gw_link_configure(const char *device, const struct gw_config *config, uint32_t mtu, char err[ESP_ERROR_LEN])
+{
+	unsigned int index = if_nametoindex(device);
+	int fd = index ? open_netlink() : -errno, code = fd < 0 ? fd : 0;
+
+	err[0] = '\0';
+	if (!code)
+		code = change_link(fd, index, mtu, false);
+	for (size_t i = 0; !code && i < config->address_count; i++) {
+		code = add_address(fd, index, &config->addresses[i]);
+		if (code && code != -EEXIST) /* the device may have been there before */
+			failed(err, "address", &config->addresses[i], code);
+		else
+			code = 0;
+	}
+	if (!code)
+		code = change_link(fd, index, mtu, true);
+	for (size_t i = 0; !code && i < config->route_count; i++) {
+		code = add_route(fd, index, &config->routes[i]);
+		if (code)
+			failed(err, "route", &config->routes[i], code);
+	}
+	if (code && !err[0])
+		snprintf(err, ESP_ERROR_LEN, "device %s, MTU %u: %s", device, mtu, strerror(-code));
+	if (fd >= 0)
+		close(fd);
+	return code;
+}
+
+int gw_link_set_mtu(const char *device, uint32_t mtu)
+{
+	unsigned int index = if_nametoindex(device);
+	int fd = index ? open_netlink() : -errno, code;
+
+	if (fd < 0)
+		return fd;
+	code = change_link(fd, index, mtu, false);
+	close(fd);
+	return code;
+}
+
+uint32_t gw_link_path_mtu(const struct gw_endpoint *from, const struct gw_endpoint *to)
+{
+	struct sockaddr_storage a;
+	socklen_t len;
+	int mtu = 0, fd = socket(to->addr.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct gw_endpoint source = {from->addr, 0};
+
+	if (fd < 0)
+		return 0;
+	len = gw_endpoint_to_sockaddr(&source, &a);
+	if (bind(fd, (struct sockaddr *)&a, len) == 0) {
+		len = gw_endpoint_to_sockaddr(to, &a);
+		if (connect(fd, (struct sockaddr *)&a, len) == 0) {
+			len = sizeof(mtu);
+			if (to->addr.family == 4)
+				getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len);
+			else
+				getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
+		}
+	}
+	close(fd);
+	return mtu > 0 ? (uint32_t)mtu : 0;
+}
