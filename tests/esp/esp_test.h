@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include "esp_packet.h"
 #include "test.h"
@@ -131,6 +132,36 @@ static inline void open_one(struct esp_crypto *c, struct esp_sadb *db, struct es
 			printf("# dropped: %s, expected: %s\n", esp_drop_name((p)->drop), \
 			       esp_drop_name(expected));                                  \
 		CHECK_EQ((p)->drop, expected);                                            \
+	} while (0)
+
+/* What becomes of one packet from the wire. */
+static inline enum esp_drop receive(struct esp_crypto *crypto, struct esp_sadb *db, const uint8_t *wire,
+				    uint32_t len)
+{
+	/* Exact sizes, for a sanitizer to see what is read and written behind them. */
+	uint8_t *in = malloc(len ? len : 1), *out = malloc(len ? len : 1);
+	struct esp_pkt p = {.in = in, .in_len = len, .out = out, .out_room = len};
+	struct esp_stats st = {0};
+
+	CHECK(in && out);
+	memcpy(in, wire, len);
+	open_one(crypto, db, &st, &p);
+	CHECK_EQ(st.drop[p.drop], 1);
+	CHECK_EQ(st.in_packets, 1);
+	CHECK((p.drop == ESP_OK) == (p.data != NULL));
+	CHECK(p.drop == ESP_OK || p.len == 0);
+	CHECK(len == 0 || memcmp(in, wire, len) == 0);
+	free(in);
+	free(out);
+	return p.drop;
+}
+
+#define CHECK_VERDICT(got, want)                                                                   \
+	do {                                                                                       \
+		enum esp_drop is_ = (got), wanted_ = (want);                                       \
+		if (is_ != wanted_)                                                                \
+			printf("# %s, expected %s\n", esp_drop_name(is_), esp_drop_name(wanted_)); \
+		CHECK_EQ(is_, wanted_);                                                            \
 	} while (0)
 
 #endif
