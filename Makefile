@@ -8,7 +8,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 LIBDIR  ?= $(PREFIX)/lib
 
-CC      ?= gcc
+CC      := $(if $(filter default,$(origin CC)),gcc,$(CC))
 CFLAGS  ?= -O2 -g
 VARIANT ?= release
 BUILD   := build/$(VARIANT)
@@ -26,6 +26,13 @@ HAVE_OPENSSL   := $(call have,openssl/evp.h)
 HAVE_IPSEC_MB  := $(call have,intel-ipsec-mb.h)
 HAVE_PCAP      := $(call have,pcap/pcap.h)
 HAVE_LIBDEFLATE := $(if $(call have,libdeflate.h),$(call have,zlib.h))
+
+# What objects were built with: they are built anew when it changes, after 'make deps' for one.
+WITH := $(CC) $(CFLAGS) $(CPPFLAGS)$(if $(HAVE_IPSEC_MB), ipsec-mb)$(if $(HAVE_LIBDEFLATE), libdeflate)
+ifneq ($(WITH),$(file <$(BUILD)/with))
+$(shell mkdir -p $(BUILD))
+$(file >$(BUILD)/with,$(WITH))
+endif
 
 LIB_SRC  := $(wildcard src/*.c)
 LIB_OBJ  := $(LIB_SRC:%.c=$(BUILD)/%.o)
@@ -95,12 +102,12 @@ $(BUILD)/padata: $(STREAM_TOOL_OBJ) $(LIB_A)
 	@echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(STREAM_LIBS)
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c $(BUILD)/with
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
 
-$(BUILD)/pic/%.o: %.c
+$(BUILD)/pic/%.o: %.c $(BUILD)/with
 	@mkdir -p $(@D)
 	@echo "  CC $@"
 	$(Q)$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -fPIC -c -o $@ $<
