@@ -16,9 +16,11 @@
  *   old       it is passed, and behind it one that was passed more than 1500 sequence numbers before
  *   noise     it is passed, and behind it a copy damaged at random: cut, longer, flipped, or not ESP at all
  *
- * SIGUSR1 ends all that: from then on everything is passed. SIGTERM ends the proxy, which prints for each
- * direction how often each happened, and "not_rising", how many ESP packets came in with a sequence number
- * that was not above the last of their SPI, as JSON on standard output.
+ * SIGUSR1 ends all that: from then on everything is passed. SIGUSR2 moves the proxy to another port on the
+ * second side, as a NAT does that has lost its state: the peer there sees the first one behind a new port.
+ * SIGTERM ends the proxy, which prints for each direction how often each happened, and "not_rising", how many
+ * ESP packets came in with a sequence number that was not above the last of their SPI, as JSON on standard
+ * output.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -50,7 +52,7 @@ static const char *const fate_names[FATES] = {"pass", "drop",	"duplicate", "reor
 					      "spi",  "replay", "old",	     "noise"};
 static double rates[FATES];
 static uint64_t seed = 1;
-static volatile sig_atomic_t ended, calm;
+static volatile sig_atomic_t ended, calm, moves;
 
 struct datagram {
 	uint8_t *bytes; /* owned; NULL: none */
@@ -364,8 +366,9 @@ static bool carry(struct way *w)
 	return any;
 }
 
-static int side(const char *netns, const char *local, const char *peer)
+static int side(char *const *place, uint16_t port)
 {
+	const char *netns = place[0], *local = place[1], *peer = place[2];
 	struct sockaddr_storage sa[2] = {0};
 	const char *text[2] = {local, peer};
 	int ns = open(netns, O_RDONLY | O_CLOEXEC), on = 1, big = 64 << 20, s;
@@ -379,7 +382,7 @@ static int side(const char *netns, const char *local, const char *peer)
 		struct sockaddr_in6 *six = (struct sockaddr_in6 *)&sa[i];
 
 		sa[i].ss_family = v6 ? AF_INET6 : AF_INET;
-		v4->sin_port = htons(PORT); /* the same place in both */
+		v4->sin_port = htons(i ? PORT : port); /* the same place in both */
 		if (inet_pton(sa[i].ss_family, text[i],
 			      v6 ? (void *)&six->sin6_addr : (void *)&v4->sin_addr) != 1)
 			die(text[i]);
@@ -401,6 +404,8 @@ static void on_signal(int sig)
 {
 	if (sig == SIGUSR1)
 		calm = 1;
+	else if (sig == SIGUSR2)
+		moves++;
 	else
 		ended = 1;
 }
@@ -441,6 +446,7 @@ int main(int argc, char **argv)
 	static struct way ways[2];
 	struct pollfd fds[2];
 	sigset_t none, ours;
+	sig_atomic_t moved = 0;
 	struct sigaction act = {.sa_handler = on_signal};
 
 	if (argc < 7) {
@@ -453,18 +459,19 @@ int main(int argc, char **argv)
 	/* Blocked but in ppoll: a signal ends neither a send nor a read half way. */
 	sigemptyset(&none);
 	sigemptyset(&ours);
-	sigaddset(&ours, SIGTERM);
-	sigaddset(&ours, SIGUSR1);
+	for (int i = 0; i < 3; i++) {
+		static const int signals[] = {SIGTERM, SIGUSR1, SIGUSR2};
+
+		sigaddset(&ours, signals[i]);
+		sigaction(signals[i], &act, NULL);
+	}
 	sigprocmask(SIG_BLOCK, &ours, NULL);
-	sigaction(SIGTERM, &act, NULL);
-	sigaction(SIGUSR1, &act, NULL);
 	for (int i = 0; i < 2; i++) {
-		fds[i] = (struct pollfd){.fd = side(argv[1 + 3 * i], argv[2 + 3 * i], argv[3 + 3 * i]),
-					 .events = POLLIN};
+		fds[i] = (struct pollfd){.fd = side(argv + 1 + 3 * i, PORT), .events = POLLIN};
 		ways[i].random = (seed + (uint64_t)i) * 0x9e3779b97f4a7c15u | 1;
 	}
 	ways[0].from = ways[1].to = fds[0].fd;
-	ways[1].from = ways[0].to = fds[1].fd;
+	ways[0].to = ways[1].from = fds[1].fd;
 	puts("ready");
 	fflush(stdout);
 	while (!ended) {
@@ -474,6 +481,12 @@ int main(int argc, char **argv)
 
 		if (n < 0 && errno != EINTR)
 			die("ppoll");
+		if (moved != moves) {
+			moved = moves;
+			close(fds[1].fd);
+			ways[0].to = ways[1].from = fds[1].fd = side(argv + 4, (uint16_t)(PORT + moved));
+			continue;
+		}
 		for (int i = 0; i < 2; i++) {
 			if (n > 0 && fds[i].revents)
 				carry(&ways[i]);

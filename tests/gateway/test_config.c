@@ -27,17 +27,18 @@ static struct gw_config *parse(const char *text)
 
 static void whole(void)
 {
-	struct gw_config *c = parse("# a comment\n"
-				    "tun esp0\naddress 10.1.0.1/24\naddress fd00:1::1/64\n"
-				    "route 10.2.0.0/16\nroute fd00:2::/32\nroute 0.0.0.0/0\nmtu 1400\n" LOCAL
-				    "local 2001:db8::1 port 4501\nremote 198.51.100.2 port 4600\n"
-				    "keepalive 5\nuser 'daemon'\ncpus 0-1\nbackend openssl\n"
-				    "control /tmp/x.sock\nmetrics 127.0.0.1:9100\nmetrics file /tmp/x.prom\n"
-				    ESP_OUT " spi 1 reqid 7" SEL ESP_IN " spi 2 reqid 7 sel dst 10.1.0.0/16\n"
-				    "src 10.0.0.0/8 dst 10.3.0.0/16 dir out priority 9 tmpl reqid 8 proto esp mode tunnel\n"
-				    "src 10.0.0.0/8 dst 10.4.0.0/16 dir out priority 2 action block\n"
-				    "src fd00::/8 dst ::/0 proto udp dport 53 dir fwd tmpl src 2001:db8::2 "
-				    "dst 2001:db8::1 proto esp reqid 8 mode tunnel\n");
+	struct gw_config *c =
+	    parse("# a comment\n"
+		  "tun esp0\naddress 10.1.0.1/24\naddress fd00:1::1/64\n"
+		  "route 10.2.0.0/16\nroute fd00:2::/32\nroute 0.0.0.0/0\nmtu 1400\n" LOCAL
+		  "local 2001:db8::1 port 4501\nremote 198.51.100.2 port 4600\n"
+		  "keepalive 5\nuser 'daemon'\ncpus 0-1\nbackend openssl\n"
+		  "control /tmp/x.sock\nmetrics 127.0.0.1:9100\nmetrics file /tmp/x.prom\n" ESP_OUT
+		  " spi 1 reqid 7" SEL ESP_IN " spi 2 reqid 7 sel dst 10.1.0.0/16\n"
+		  "src 10.0.0.0/8 dst 10.3.0.0/16 dir out priority 9 tmpl reqid 8 proto esp mode tunnel\n"
+		  "src 10.0.0.0/8 dst 10.4.0.0/16 dir out priority 2 action block\n"
+		  "src fd00::/8 dst ::/0 proto udp dport 53 dir fwd tmpl src 2001:db8::2 "
+		  "dst 2001:db8::1 proto esp reqid 8 mode tunnel\n");
 	struct gw_endpoint remote;
 	const char *why;
 	enum gw_dir dir;
@@ -49,7 +50,8 @@ static void whole(void)
 	CHECK(c->mtu == 1400 && c->keepalive == 5 && c->backend == ESP_BACKEND_OPENSSL);
 	CHECK(c->local_count == 2 && c->locals[1].addr.family == 6 && c->locals[1].port == 4501);
 	CHECK(c->has_cpus && cpumask_weight(c->cpus) == 2);
-	CHECK(c->metrics.port == 9100 && c->metrics.addr.b[0] == 127 && !strcmp(c->metrics_file, "/tmp/x.prom"));
+	CHECK(c->metrics.port == 9100 && c->metrics.addr.b[0] == 127 &&
+	      !strcmp(c->metrics_file, "/tmp/x.prom"));
 	CHECK_EQ(c->sa_count, 2);
 	CHECK_EQ(gw_config_place(c, c->sas[0], &dir, &remote, &why), 0);
 	CHECK(dir == GW_OUT && remote.port == 4600 && remote.addr.b[0] == 198);
@@ -57,7 +59,8 @@ static void whole(void)
 	CHECK_EQ(gw_config_place(c, c->sas[1], &dir, &remote, &why), 0);
 	CHECK_EQ(dir, GW_IN);
 	CHECK_EQ(c->policy_count, 3); /* by priority: 0, 2, 9 */
-	CHECK(c->policies[0].dir == GW_IN && c->policies[0].sel.dport == 53 && !c->policies[0].sel.any_port_dst);
+	CHECK(c->policies[0].dir == GW_IN && c->policies[0].sel.dport == 53 &&
+	      !c->policies[0].sel.any_port_dst);
 	CHECK(c->policies[1].block && c->policies[1].priority == 2);
 	CHECK(c->policies[2].reqid == 8 && c->policies[2].src.family == 0);
 	gw_config_free(c);
@@ -190,8 +193,10 @@ static void errors(void)
 		int code = gw_config_parse("/etc/a.conf", bad[i].text, strlen(bad[i].text), NULL, &c, error);
 
 		snprintf(want, sizeof(want), "/etc/a.conf:%s: ", bad[i].says);
-		if (code != -EINVAL || c || strncmp(error, want, strlen(want)) != 0 || !strstr(error, bad[i].too)) {
-			printf("# %s\n# gives %d: %s\n# not %s... %s\n", bad[i].text, code, error, want, bad[i].too);
+		if (code != -EINVAL || c || strncmp(error, want, strlen(want)) != 0 ||
+		    !strstr(error, bad[i].too)) {
+			printf("# %s\n# gives %d: %s\n# not %s... %s\n", bad[i].text, code, error, want,
+			       bad[i].too);
 			CHECK(!"the error is another");
 		}
 		CHECK(!strchr(error, '\n'));
@@ -225,10 +230,10 @@ static int include(void *arg, const char *name, char **text, size_t *len, char e
 
 static void includes(void)
 {
-	static const char *files[] = {"b",    ESP_OUT " spi 1" SEL "remote 198.51.100.2 port 9\n",
-				      "bad",  "\n\nmtu 1400\n",
+	static const char *files[] = {"b",     ESP_OUT " spi 1" SEL "remote 198.51.100.2 port 9\n",
+				      "bad",   "\n\nmtu 1400\n",
 				      "worse", "\n" ESP_OUT " spi 1\n",
-				      "open", "src 10.0.0.0/8 dst 'x",
+				      "open",  "src 10.0.0.0/8 dst 'x",
 				      NULL};
 	static const struct {
 		const char *text, *says;
