@@ -52,7 +52,7 @@ static void set_and_get(void)
 
 /* Outstanding as the callers see it is never more than what the library counts. */
 static struct rig rig;
-static atomic_int outstanding, highest, window_now;
+static atomic_int outstanding, window_now;
 enum { PRODUCERS = 3, PER_PRODUCER = 4000 };
 
 static void serial_counts_down(struct padata_priv *padata)
@@ -68,9 +68,6 @@ static void *produce(void *argument)
 		accept_in_time(rig.inst, &t[i], t[i].cb_cpu);
 		int now = atomic_fetch_add(&outstanding, 1) + 1;
 		CHECK(now <= atomic_load(&window_now));
-		for (int seen = atomic_load(&highest);
-		     seen < now && !atomic_compare_exchange_weak(&highest, &seen, now);)
-			;
 	}
 	return NULL;
 }
@@ -81,7 +78,6 @@ static void never_exceeded(void)
 	for (size_t w = 0; w < COUNT(windows); w++) {
 		rig = rig_make((unsigned int)windows[w]);
 		atomic_store(&outstanding, 0);
-		atomic_store(&highest, 0);
 		atomic_store(&window_now, windows[w]);
 		struct task *t = tasks_make(PRODUCERS * PER_PRODUCER, parallel_finish, serial_counts_down);
 		for (int i = 0; i < PRODUCERS * PER_PRODUCER; i++)
@@ -97,6 +93,47 @@ static void never_exceeded(void)
 			CHECK_EQ(atomic_load(&t[i].parallels), 1);
 		free(t);
 	}
+}
+
+/* Nothing is finished: several producers at once get exactly the maximum accepted between them. */
+enum { FILLERS = 4 };
+static atomic_int filled;
+
+static void *fill(void *argument)
+{
+	struct task *t = argument;
+	while (padata_do_parallel(rig.inst, &t->p, usable_cpu(0)) == -EINPROGRESS) {
+		t++;
+		atomic_fetch_add(&filled, 1);
+	}
+	return NULL;
+}
+
+static void filled_to_the_brim(void)
+{
+	static const int windows[] = {1, 2, 7, 64, 1000};
+	for (size_t w = 0; w < COUNT(windows); w++)
+		for (int round = 0; round < 20; round++) {
+			int n = windows[w];
+			rig = rig_make((unsigned int)n);
+			record_clear();
+			atomic_store(&filled, 0);
+			struct task *t = tasks_make(FILLERS * (n + 1), parallel_leave, serial_note);
+			pthread_t threads[FILLERS];
+			for (int i = 0; i < FILLERS; i++)
+				threads[i] = thread(fill, t + i * (n + 1));
+			for (int i = 0; i < FILLERS; i++)
+				join(threads[i]);
+			CHECK_EQ(atomic_load(&filled), n);
+			for (int i = 0, done = 0; done < n; i = (i + 1) % (FILLERS * (n + 1)))
+				if (atomic_exchange(&t[i].parallels, 0) == 1) {
+					padata_do_serial(&t[i].p);
+					done++;
+				}
+			rig_end(rig);
+			CHECK_EQ(recorded(), n);
+			free(t);
+		}
 }
 
 static atomic_int waiter, waiter_result;
@@ -394,6 +431,7 @@ static void sleeping_calls_in_callbacks(void)
 static const struct test_case cases[] = {
 	{"S4 padata_set_window and padata_get_window", set_and_get},
 	{"S4 the maximum is never exceeded, by several producers", never_exceeded},
+	{"S4 several producers fill it to exactly the maximum", filled_to_the_brim},
 	{"S4 padata_wait_room sleeps, and returns at the first room", wait_room_sees_the_first_room},
 	{"S4 more threads wait than there is room", many_wait_for_room},
 	{"S4 padata_wait_room fails on a stopped instance, and when it is being stopped",

@@ -69,6 +69,31 @@ static void workers(void)
 	destroy_workqueue(wq);
 }
 
+/* The queue's first worker is there from the start; a mask brings the others, however many instances have it. */
+static void as_many_as_masks_use(void)
+{
+	int before = thread_count();
+	wq = create_workqueue("shared");
+	CHECK(wq);
+	CHECK_EQ(thread_count(), before + 1);
+	struct padata_instance *inst[4];
+	struct cpumask mask;
+	cpumask_clear(&mask);
+	for (int cpus = 0; cpus <= 2 && cpus <= usable_cpus(); cpus++) {
+		if (cpus)
+			cpumask_set_cpu((unsigned int)usable_cpu((unsigned int)cpus - 1), &mask);
+		for (size_t i = 0; i < COUNT(inst); i++) {
+			inst[i] = padata_alloc(&mask, wq);
+			CHECK(inst[i]);
+			CHECK_EQ(thread_count(), before + (cpus ? cpus : 1));
+		}
+		for (size_t i = 0; i < COUNT(inst); i++)
+			padata_free(inst[i]);
+	}
+	destroy_workqueue(wq);
+	EVENTUALLY(thread_count() == before);
+}
+
 /* The name may be longer than the 15 bytes that the system keeps: the CPU shows all the same. */
 static void long_names(void)
 {
@@ -290,6 +315,7 @@ static void idle_workers_sleep_and_take_no_signal(void)
 
 static const struct test_case cases[] = {
 	{"E1 a worker for each CPU: pinned, named after the queue and the CPU, signals blocked", workers},
+	{"E1 L4 one worker for each CPU that a mask uses, shared by the instances", as_many_as_masks_use},
 	{"L1 long and empty queue names", long_names},
 	{"L1 a NULL name is EINVAL", null_name},
 	{"E1 queue_work runs on the caller's CPU", on_the_callers_cpu},

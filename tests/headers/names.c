@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Every name that the contract lists, by the kernel's signature. The includes are the test's: -include. */
+/* Every name that the contract lists, by the kernel's signature, and what user space has beyond it. */
 
 #include <padata.h>
 
@@ -45,6 +45,7 @@ int names(struct embedded *e)
 	int (*list)(const char *, struct cpumask *) = cpulist_parse;
 	int (*hex)(const char *, struct cpumask *) = cpumask_parse;
 	int (*print)(char *, size_t, const struct cpumask *) = padata_cpulist_print;
+	int (*batch)(struct padata_instance *, struct padata_priv *const *, unsigned int, int) = padata_do_parallel_batch;
 	int (*set_window)(struct padata_instance *, unsigned int) = padata_set_window;
 	unsigned int (*get_window)(struct padata_instance *) = padata_get_window;
 	int (*wait)(struct padata_instance *) = padata_wait_room;
@@ -63,5 +64,5 @@ int names(struct embedded *e)
 	n += (unsigned int)n > nr_cpu_ids;
 	return n + (alloc && create && destroy && flush && queue && queue_on && get && zget && put && both && either &&
 		    without && equal && subset && empty && weight && first && next && set && unset && test && of &&
-		    list && hex && print && set_window && get_window && wait && fd && all && sizeof(struct padata_priv) <= 64);
+		    list && hex && print && batch && set_window && get_window && wait && fd && all && sizeof(struct padata_priv) <= 64);
 }
