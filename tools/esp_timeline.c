@@ -188,11 +188,11 @@ static void choose(struct view *v)
 	v->height = v->axis_y + 62;
 }
 
-/* From blue over violet and red to yellow by the place in the order: readable on white and on black. */
+/* From blue over violet and red to orange by the place in the order: readable on white and on black, and under white. */
 static void colour(const struct view *v, uint64_t n, char text[8])
 {
 	double span = (double)(v->last - v->first), place = span > 1 ? ((double)n - (double)v->first) / (span - 1) : 0;
-	double hue = 205 + 205 * (place < 0 ? 0 : place > 1 ? 1 : place), s = 0.68, l = 0.56;
+	double hue = 205 + 180 * (place < 0 ? 0 : place > 1 ? 1 : place), s = 0.68, l = 0.56;
 	double c = (1 - fabs(2 * l - 1)) * s, h = fmod(hue, 360) / 60, x = c * (1 - fabs(fmod(h, 2) - 1));
 	double rgb[6][3] = { { c, x, 0 }, { x, c, 0 }, { 0, c, x }, { 0, x, c }, { x, 0, c }, { c, 0, x } };
 	const double *p = rgb[(int)h % 6];
