@@ -283,6 +283,27 @@ static void serial_frees_its_memory(void)
 	CHECK_EQ(atomic_load(&gone), 20000);
 }
 
+static void serial_scribbles(struct padata_priv *padata)
+{
+	memset(padata, 0xa5, sizeof(*padata));
+}
+
+/* What serial() leaves in the task is still there when nothing more can come. */
+static void nothing_is_written_after_serial_began(void)
+{
+	enum { N = 300 };
+	struct rig rig = rig_make(0);
+	struct padata_priv scribbled;
+	memset(&scribbled, 0xa5, sizeof(scribbled));
+	struct task *t = tasks_make(N, parallel_finish, serial_scribbles);
+	for (int i = 0; i < N; i++)
+		accept_task(rig.inst, &t[i], usable_cpu((unsigned int)(i / 7 % usable_cpus())));
+	rig_end(rig);
+	for (int i = 0; i < N; i++)
+		CHECK_EQ(memcmp(&t[i].p, &scribbled, sizeof(scribbled)), 0);
+	free(t);
+}
+
 static struct padata_instance *other;
 
 static void serial_moves_on(struct padata_priv *padata)
@@ -322,6 +343,7 @@ static const struct test_case cases[] = {
 	{"S4 S5 a task counts as outstanding until its serial() has returned", outstanding_until_serial_returns},
 	{"S5 another thread submits the task while its serial() runs", another_thread_resubmits},
 	{"S5 serial() frees its task's memory", serial_frees_its_memory},
+	{"S5 nothing is written to a task whose serial() has begun", nothing_is_written_after_serial_began},
 	{"S5 serial() submits its task to another instance", a_task_goes_to_another_instance},
 };
 
