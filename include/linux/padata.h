@@ -9,6 +9,10 @@
  * The interface is that of the Linux kernel's document of 2.6.34; what user
  * space needs beyond it follows in a section of its own. The numbers in
  * parentheses are those of the promises in doc/contract.md.
+ *
+ * Any thread may call any function, while others do; only padata_free() has to
+ * be the last. Those that may sleep say so. Errors are returned as negative
+ * numbers of <errno.h>.
  */
 
 #include <errno.h>
@@ -109,9 +113,11 @@ int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *
 
 /*
  * Set the maximum of outstanding tasks: 0, -EINVAL for 0 or more than 2^30, -ENOMEM (the old one
- * stays), -EBUSY while the instance is started or tasks are outstanding, -ENODEV. (S4)
+ * stays), -EBUSY while the instance is started or tasks are outstanding, -ENODEV (after fork, in
+ * the child). Sleeps, while a mask is being changed for example. (S4)
  */
 int padata_set_window(struct padata_instance *pinst, unsigned int tasks);
+/* That maximum, at least 1; 0 for NULL. Never sleeps. */
 unsigned int padata_get_window(struct padata_instance *pinst);
 
 /*
@@ -126,7 +132,8 @@ int padata_wait_room(struct padata_instance *pinst);
 /*
  * A descriptor for poll(2) and its kin, readable while there is room; -errno
  * when none can be had. It belongs to the instance: do not read, write or
- * close it. The same one is returned at every call. (S4)
+ * close it. The same one is returned at every call, callbacks included; sleeps
+ * at most for others that do the same. (S4)
  */
 int padata_room_fd(struct padata_instance *pinst);
 

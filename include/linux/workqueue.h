@@ -46,7 +46,8 @@ struct work_struct {
  * thread could be started). One worker is started at once, so that there is
  * always one to run what is queued; the others when their CPU is first used.
  * fmt and the arguments after max_active make the name, as printf(3) does;
- * max_active is ignored: a CPU runs one item at a time.
+ * max_active is ignored: a CPU runs one item at a time. The queue is the
+ * caller's, until destroy_workqueue(). Any thread; sleeps.
  */
 struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int flags, int max_active, ...)
 	__asm__("padata_alloc_workqueue") __attribute__((__format__(__printf__, 1, 4)));
@@ -60,7 +61,10 @@ struct workqueue_struct *create_workqueue(const char *name) __asm__("padata_crea
  */
 void destroy_workqueue(struct workqueue_struct *wq) __asm__("padata_destroy_workqueue");
 
-/* Sleep until all that was queued before the call has run. From one of the queue's workers: aborts. */
+/*
+ * Sleep until all that was queued before the call has run. Any thread but the
+ * queue's own workers, from which it aborts with a message. NULL is a no-op.
+ */
 void flush_workqueue(struct workqueue_struct *wq) __asm__("padata_flush_workqueue");
 
 /*
