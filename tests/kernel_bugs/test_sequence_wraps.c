@@ -19,6 +19,10 @@ static void begin_at(uint64_t first)
 	pd_window_destroy(&rig.inst->window);
 	CHECK_EQ(pd_window_init(&rig.inst->window, SIZE, first), 0);
 	atomic_store(&rig.inst->skipped, first);
+	/* What has 32 bits wraps as well. */
+	atomic_store(&rig.inst->room_turn, UINT32_MAX - 3);
+	for (unsigned int i = 0; i < atomic_load(&rig.inst->lane_count); i++)
+		rig.inst->lane_list[i]->victim = UINT32_MAX - 3;
 	padata_start(rig.inst);
 	for (int i = 0; i < N; i++)
 		accept_in_time(rig.inst, &t[i], usable_cpu((unsigned int)(i % usable_cpus())));
