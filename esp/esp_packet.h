@@ -35,6 +35,9 @@
 /* seal: carry the bytes behind the IP packet's own length as TFC padding (RFC 4303 2.7), so that the
  * other end can give them back; without it they are left out. */
 #define ESP_PKT_KEEP_TRAILER 0x1u
+/* The outer headers are somebody else's, a UDP socket's: the ESP packet alone, from its SPI on. Set by
+ * esp_seal_submit_sa and esp_open_submit_sa. */
+#define ESP_PKT_BARE 0x2u
 
 struct esp_pkt {
 	/* The caller's; constant from submission until the serial stage is done. */
@@ -43,6 +46,7 @@ struct esp_pkt {
 	uint32_t out_room; /* bytes at out */
 	uint8_t *out;	   /* must not overlap in; may be set after submission */
 	uint32_t flags;	   /* ESP_PKT_* */
+	uint8_t outer_class; /* open, bare: traffic class of the outer header */
 
 	/* The result, valid after the serial stage. */
 	enum esp_drop drop; /* ESP_OK: data and len hold the packet */
@@ -57,7 +61,7 @@ struct esp_pkt {
 	uint32_t esp_len;    /* from SPI to ICV */
 	uint32_t text_len;   /* seal: inner packet with its trailer */
 	uint32_t inner_len;  /* seal: the inner packet's own length */
-	uint8_t next;	     /* seal: next header, 4 or 41 */
+	uint8_t next;	     /* seal: next header, 4 or 41; the caller's for esp_seal_submit_sa */
 	bool soft;	     /* this packet crossed a soft limit */
 	enum esp_drop found; /* open: what the parallel stage found, for the serial stage to judge */
 };
@@ -72,12 +76,25 @@ void esp_seal_burst(struct esp_crypto *c, struct esp_pkt *pkts, size_t n);
 void esp_seal_done(struct esp_stats *stats, struct esp_pkt *pkts, size_t n);
 
 /*
+ * The same for a caller who has found the SA, read the IP header and leaves the outer headers to a socket: `next` is
+ * set, and in_len is the IP packet's length. `in` may be set as late as `out`, and may be esp_seal_text(): then the
+ * packet is where it belongs already, and is encrypted in place.
+ */
+void esp_seal_submit_sa(struct esp_sa *sa, struct esp_pkt *pkts, size_t n);
+static inline uint8_t *esp_seal_text(const struct esp_sa *sa, uint8_t *out)
+{
+	return out + 8 + sa->iv_len;
+}
+
+/*
  * Decrypting. `c` of esp_open_done is a context of the thread that runs the serial stage (it may be that
  * thread's context for the parallel stage).
  */
 void esp_open_submit(struct esp_sadb *db, struct esp_pkt *pkts, size_t n);
 void esp_open_burst(struct esp_crypto *c, struct esp_pkt *pkts, size_t n);
 void esp_open_done(struct esp_crypto *c, struct esp_stats *stats, struct esp_pkt *pkts, size_t n);
+/* The same for a caller who has found the SA: `in` is what came in UDP, at least 8 bytes, and outer_class is set. */
+void esp_open_submit_sa(struct esp_sa *sa, struct esp_pkt *pkts, size_t n);
 
 /*
  * Reads what selectors look at. *total is the IP packet's own length, at most len. ESP_OK,

@@ -83,24 +83,11 @@ static enum esp_drop find_esp(const struct esp_sadb *db, struct esp_pkt *p, stru
 	return ESP_OK;
 }
 
-static enum esp_drop submit(const struct esp_sadb *db, struct esp_pkt *p)
+/* Reads the number of a packet whose SA and place are known, and guesses its upper half. */
+static enum esp_drop number(const struct esp_sa *sa, struct esp_pkt *p)
 {
-	struct outer o;
-	uint16_t port;
-	enum esp_drop drop = find_esp(db, p, &o, &port);
-	const struct esp_sa *sa;
-	uint32_t low, around;
+	uint32_t around = 8u + sa->iv_len + ESP_ICV_LEN, low;
 
-	if (drop != ESP_OK)
-		return drop;
-	if (p->esp_len < 8)
-		return ESP_DROP_TRUNCATED;
-	sa = p->sa = esp_sadb_find(db, get32(p->in + p->off), &o.dst);
-	if (!sa)
-		return ESP_DROP_UNKNOWN_SPI;
-	if (sa->encap != (port != 0) || (sa->encap && sa->dport != port))
-		return ESP_DROP_ENCAP_MISMATCH;
-	around = 8u + sa->iv_len + ESP_ICV_LEN;
 	if (p->esp_len < around + sa->pad_to || (p->esp_len - around) % sa->pad_to != 0)
 		return ESP_DROP_BAD_LENGTH;
 	low = get32(p->in + p->off + 4);
@@ -113,19 +100,54 @@ static enum esp_drop submit(const struct esp_sadb *db, struct esp_pkt *p)
 	return ESP_OK;
 }
 
+static enum esp_drop submit(const struct esp_sadb *db, struct esp_pkt *p)
+{
+	struct outer o;
+	uint16_t port;
+	enum esp_drop drop = find_esp(db, p, &o, &port);
+	const struct esp_sa *sa;
+
+	if (drop != ESP_OK)
+		return drop;
+	if (p->esp_len < 8)
+		return ESP_DROP_TRUNCATED;
+	sa = p->sa = esp_sadb_find(db, get32(p->in + p->off), &o.dst);
+	if (!sa)
+		return ESP_DROP_UNKNOWN_SPI;
+	if (sa->encap != (port != 0) || (sa->encap && sa->dport != port))
+		return ESP_DROP_ENCAP_MISMATCH;
+	return number(sa, p);
+}
+
+static void clear(struct esp_pkt *p)
+{
+	p->sa = NULL;
+	p->data = NULL;
+	p->seq = 0;
+	p->len = p->trailer = p->off = p->esp_len = p->text_len = p->inner_len = 0;
+	p->next = 0;
+	p->soft = false;
+	p->found = ESP_OK;
+}
+
 void esp_open_submit(struct esp_sadb *db, struct esp_pkt *pkts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		clear(&pkts[i]);
+		pkts[i].drop = submit(db, &pkts[i]);
+	}
+}
+
+void esp_open_submit_sa(struct esp_sa *sa, struct esp_pkt *pkts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		struct esp_pkt *p = &pkts[i];
 
-		p->sa = NULL;
-		p->data = NULL;
-		p->seq = 0;
-		p->len = p->trailer = p->off = p->esp_len = p->text_len = p->inner_len = 0;
-		p->next = 0;
-		p->soft = false;
-		p->found = ESP_OK;
-		p->drop = submit(db, p);
+		clear(p);
+		p->flags |= ESP_PKT_BARE;
+		p->sa = sa;
+		p->esp_len = p->in_len;
+		p->drop = number(sa, p);
 	}
 }
 
@@ -183,7 +205,7 @@ static enum esp_drop unwrap(struct esp_pkt *p)
 		return ESP_DROP_BAD_INNER;
 	if (!esp_sa_selects(sa, &flow))
 		return ESP_DROP_SELECTOR;
-	drop = set_class(sa, ip_get_class(p->in), text);
+	drop = set_class(sa, p->flags & ESP_PKT_BARE ? p->outer_class : ip_get_class(p->in), text);
 	if (drop != ESP_OK)
 		return drop;
 	p->data = text;

@@ -46,6 +46,22 @@ uint32_t esp_inner_mtu(const struct esp_sa *sa, uint32_t mtu)
 	return text > 2 ? text - 2 : 0;
 }
 
+/* Takes the next number for a packet whose text_len and off are settled. */
+static enum esp_drop number(struct esp_sa *sa, struct esp_pkt *p)
+{
+	enum esp_drop drop;
+
+	p->esp_len = esp_len(sa, p->text_len);
+	if (p->off + p->esp_len > LARGEST)
+		return ESP_DROP_TOO_BIG;
+	if (sa->tx.oseq >= (sa->flags & ESP_SA_ESN ? UINT64_MAX : UINT32_MAX))
+		return ESP_DROP_SEQ_EXHAUSTED;
+	drop = esp_lifetime_spend(&sa->tx.use, &sa->limits, p->inner_len, &p->soft);
+	if (drop == ESP_OK)
+		p->seq = ++sa->tx.oseq;
+	return drop;
+}
+
 static enum esp_drop submit(struct esp_sadb *db, struct esp_pkt *p)
 {
 	struct esp_flow flow;
@@ -62,29 +78,37 @@ static enum esp_drop submit(struct esp_sadb *db, struct esp_pkt *p)
 	if (p->flags & ESP_PKT_KEEP_TRAILER && p->in_len <= LARGEST && esp_seal_len(sa, p->in_len) <= LARGEST)
 		p->text_len = p->in_len;
 	p->off = outer_len(sa);
-	p->esp_len = esp_len(sa, p->text_len);
-	if (p->off + p->esp_len > LARGEST)
-		return ESP_DROP_TOO_BIG;
-	if (sa->tx.oseq >= (sa->flags & ESP_SA_ESN ? UINT64_MAX : UINT32_MAX))
-		return ESP_DROP_SEQ_EXHAUSTED;
-	drop = esp_lifetime_spend(&sa->tx.use, &sa->limits, p->inner_len, &p->soft);
-	if (drop == ESP_OK)
-		p->seq = ++sa->tx.oseq;
-	return drop;
+	return number(sa, p);
+}
+
+static void clear(struct esp_pkt *p)
+{
+	p->sa = NULL;
+	p->data = NULL;
+	p->seq = 0;
+	p->len = p->trailer = p->off = p->esp_len = p->text_len = p->inner_len = 0;
+	p->soft = false;
+	p->found = ESP_OK;
 }
 
 void esp_seal_submit(struct esp_sadb *db, struct esp_pkt *pkts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		clear(&pkts[i]);
+		pkts[i].drop = submit(db, &pkts[i]);
+	}
+}
+
+void esp_seal_submit_sa(struct esp_sa *sa, struct esp_pkt *pkts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
 		struct esp_pkt *p = &pkts[i];
 
-		p->sa = NULL;
-		p->data = NULL;
-		p->seq = 0;
-		p->len = p->trailer = p->off = p->esp_len = p->text_len = p->inner_len = 0;
-		p->soft = false;
-		p->found = ESP_OK;
-		p->drop = submit(db, p);
+		clear(p);
+		p->flags |= ESP_PKT_BARE;
+		p->sa = sa;
+		p->inner_len = p->text_len = p->in_len;
+		p->drop = number(sa, p);
 	}
 }
 
@@ -129,12 +153,10 @@ static void put_outer6(const struct esp_pkt *p, uint8_t *o, uint8_t proto)
 	memcpy(o + 24, p->sa->dst.b, 16);
 }
 
-static void build(struct esp_pkt *p)
+static void put_outer(const struct esp_pkt *p, uint8_t *o)
 {
 	const struct esp_sa *sa = p->sa;
-	uint8_t *o = p->out, *esp = o + p->off, *text = esp + 8 + sa->iv_len;
-	uint8_t proto = sa->encap ? IP_PROTO_UDP : IP_PROTO_ESP;
-	uint32_t pad = p->esp_len - 8 - sa->iv_len - ESP_ICV_LEN - p->text_len - 2;
+	uint8_t *esp = o + p->off, proto = sa->encap ? IP_PROTO_UDP : IP_PROTO_ESP;
 
 	if (sa->dst.family == 4)
 		put_outer4(p, o, proto);
@@ -146,9 +168,20 @@ static void build(struct esp_pkt *p)
 		put16(esp - 4, 8 + p->esp_len);
 		put16(esp - 2, 0);
 	}
+}
+
+static void build(struct esp_pkt *p)
+{
+	const struct esp_sa *sa = p->sa;
+	uint8_t *esp = p->out + p->off, *text = esp + 8 + sa->iv_len;
+	uint32_t pad = p->esp_len - 8 - sa->iv_len - ESP_ICV_LEN - p->text_len - 2;
+
+	if (!(p->flags & ESP_PKT_BARE))
+		put_outer(p, p->out);
 	put32(esp, sa->spi);
 	put32(esp + 4, (uint32_t)p->seq);
-	memcpy(text, p->in, p->text_len);
+	if (p->in != text)
+		memcpy(text, p->in, p->text_len);
 	text += p->text_len;
 	for (uint32_t i = 1; i <= pad; i++)
 		*text++ = (uint8_t)i;
@@ -204,7 +237,7 @@ void esp_seal_burst(struct esp_crypto *c, struct esp_pkt *pkts, size_t n)
 				p->drop = ESP_DROP_CRYPTO;
 				continue;
 			}
-			if (p->sa->encap && p->sa->dst.family == 6)
+			if (p->off && p->sa->encap && p->sa->dst.family == 6)
 				put_udp6_checksum(p);
 			p->data = p->out;
 			p->len = p->off + p->esp_len;
