@@ -144,6 +144,7 @@ struct esp_flow {
 	uint8_t proto;
 };
 
+bool esp_selector_selects(const struct esp_selector *s, const struct esp_flow *f);
 bool esp_sa_selects(const struct esp_sa *sa, const struct esp_flow *f);
 /* The first SA of the file whose selector matches, for encryption; NULL: none. Any thread. */
 struct esp_sa *esp_sadb_select(const struct esp_sadb *db, const struct esp_flow *f);

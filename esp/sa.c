@@ -105,13 +105,8 @@ static bool in_prefix(const struct esp_prefix *p, const struct esp_addr *a, bool
 	return bits == 0 || (p->addr.b[bytes] ^ a->b[bytes]) >> (8 - bits) == 0;
 }
 
-bool esp_sa_selects(const struct esp_sa *sa, const struct esp_flow *f)
+static bool selects(const struct esp_selector *s, const struct esp_flow *f, bool any)
 {
-	const struct esp_selector *s = &sa->sel;
-	bool any = sa->flags & ESP_SA_AF_UNSPEC;
-
-	if (!sa->has_sel)
-		return true;
 	if (!in_prefix(&s->src, &f->src, any) || !in_prefix(&s->dst, &f->dst, any))
 		return false;
 	if (s->proto != 0 && s->proto != f->proto)
@@ -119,6 +114,16 @@ bool esp_sa_selects(const struct esp_sa *sa, const struct esp_flow *f)
 	if (!s->any_port_src && (!f->has_ports || s->sport != f->sport))
 		return false;
 	return s->any_port_dst || (f->has_ports && s->dport == f->dport);
+}
+
+bool esp_selector_selects(const struct esp_selector *s, const struct esp_flow *f)
+{
+	return selects(s, f, false);
+}
+
+bool esp_sa_selects(const struct esp_sa *sa, const struct esp_flow *f)
+{
+	return !sa->has_sel || selects(&sa->sel, f, sa->flags & ESP_SA_AF_UNSPEC);
 }
 
 struct esp_sadb *esp_sadb_new(void)

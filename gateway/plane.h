@@ -36,7 +36,7 @@ struct gw_plane;
  */
 struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_tun *tun, const struct gw_udp *udp,
 				char err[ESP_ERROR_LEN]);
-/* Reads no more from TUN, passes on what is under way and what is in the UDP sockets already, and stops. Sleeps. */
+/* Reads no more, and passes on what is under way. Sleeps. */
 void gw_plane_drain(struct gw_plane *plane);
 /* Drains if that was not done, ends the threads, wipes all keys, frees. NULL is a no-op. Sleeps. */
 void gw_plane_free(struct gw_plane *plane);
@@ -148,7 +148,7 @@ struct gw_cpu_stats {
 	unsigned int cpu;
 	uint64_t bursts;     /* parallel stages */
 	uint64_t packets;
-	uint64_t parallel_ns; /* time in them, by the thread's own CPU clock */
+	uint64_t parallel_ns; /* time in them */
 	uint64_t serial_ns;
 };
 
