@@ -272,6 +272,8 @@ static void waiting_for_room_during_a_change(void)
 	atomic_store(&waiter_result, PENDING);
 	pthread_t w = thread(wait_room, NULL);
 	until_asleep(&waiter);
+	usleep(50000); /* past its one look by itself: from then on it has to be woken */
+	until_asleep(&waiter);
 	CHECK_EQ(atomic_load(&waiter_result), PENDING);
 	padata_do_serial(&first.p);
 	join(w);

@@ -154,6 +154,15 @@ static pthread_t waiter_begin(void)
 	return thread(wait_room, NULL);
 }
 
+/* A waiter looks again by itself a few milliseconds later, once; after that it has to be woken. */
+static void until_waiter_sleeps_for_good(void)
+{
+	until_asleep(&waiter);
+	usleep(50000);
+	until_asleep(&waiter);
+	CHECK_EQ(atomic_load(&waiter_result), PENDING);
+}
+
 /* Room appears once, while every other task of the window stays unfinished. */
 static void wait_room_sees_the_first_room(void)
 {
@@ -166,8 +175,7 @@ static void wait_room_sees_the_first_room(void)
 		for (int i = 0; i < n; i++)
 			accept_task(rig.inst, &t[i], usable_cpu(0));
 		pthread_t id = waiter_begin();
-		until_asleep(&waiter);
-		CHECK_EQ(atomic_load(&waiter_result), PENDING);
+		until_waiter_sleeps_for_good();
 		EVENTUALLY(atomic_load(&t[0].parallels) == 1);
 		padata_do_serial(&t[0].p);
 		join(id);
@@ -215,7 +223,7 @@ static void wait_room_of_a_stopped_instance(void)
 	task_init(&t, 0, parallel_leave, serial_note);
 	accept_task(rig.inst, &t, usable_cpu(0));
 	pthread_t id = waiter_begin();
-	until_asleep(&waiter);
+	until_waiter_sleeps_for_good();
 	padata_stop(rig.inst);
 	join(id);
 	CHECK_EQ(atomic_load(&waiter_result), -EINVAL);
