@@ -11,7 +11,7 @@
 #define GCM "\taead 'rfc4106(gcm(aes))' " KEY20 " 128\n"
 #define SA HEAD GCM
 
-static void issue_example(void)
+static void usual_one(void)
 {
 	struct esp_sadb *db = sadb_of("# a comment\n" HEAD "\treplay-window 1024 flag esn\n" GCM
 				      "\tencap type espinudp sport 4500 dport 4501 addr 0.0.0.0\n"
@@ -419,7 +419,7 @@ static void oseq(void)
 }
 
 static const struct test_case cases[] = {
-    {"SA file: the usual one", issue_example},
+    {"SA file: the usual one", usual_one},
     {"SA file: pasted from ip -s xfrm state", pasted_output},
     {"SA file: any order, line breaks, quotes", any_order},
     {"SA file: several SAs, look-ups", several_and_look_up},
