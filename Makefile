@@ -114,7 +114,7 @@ $(BUILD)/pic/%.o: %.c $(BUILD)/with
 
 # Tests: a program for each test_*.c and *_driver.c, a script for each *.sh.
 
-TEST_ROOMS ?= unit contract kernel_bugs stress esp gateway stream headers install
+TEST_ROOMS ?= unit contract kernel_bugs fault stress esp gateway stream headers install
 TEST_BIN := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/test_*.c)))
 DRIVERS  := $(patsubst %.c,$(BUILD)/%,$(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*_driver.c)))
 TEST_SH  := $(foreach r,$(TEST_ROOMS),$(wildcard tests/$(r)/*.sh))
@@ -150,7 +150,7 @@ check: deps
 NO_FENCE_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan)
 
 # The library, ESP and the programs under a sanitizer, in a build directory of its own.
-SANITIZED_ROOMS := unit contract kernel_bugs stress esp gateway stream
+SANITIZED_ROOMS := unit contract kernel_bugs fault stress esp gateway stream
 check-asan: deps
 	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer"
 check-ubsan: deps
@@ -263,6 +263,8 @@ bench-peers:
 include tests/sched/sched.mk tests/models/model.mk tests/mutants/mutants.mk tests/gateway/gateway.mk
 bench-stream: all
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/stream.py $(BENCH)
+
+include tests/fault/fault.mk
 
 clean:
 	rm -rf build

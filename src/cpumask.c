@@ -161,11 +161,16 @@ PD_EXPORT bool cpumask_test_cpu(int cpu, const struct cpumask *mask)
 static const struct cpumask *read_mask(const char *path, struct cpumask *mask)
 {
 	char text[4096];
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	int fd, cancel;
+	ssize_t n;
 
+	/* They are cancellation points, and the descriptor is not to be lost. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	if (fd >= 0)
 		close(fd);
+	pthread_setcancelstate(cancel, NULL);
 	text[n > 0 ? n : 0] = '\0';
 	if (n <= 0 || cpulist_parse(text, mask) || cpumask_empty(mask)) {
 		cpumask_clear(mask);

@@ -183,6 +183,8 @@ void pd_debug_watch(struct padata_instance *pinst)
 
 void pd_debug_unwatch(struct padata_instance *pinst)
 {
+	int cancel;
+
 	if (!pinst->stall)
 		return;
 	/*
@@ -191,7 +193,10 @@ void pd_debug_unwatch(struct padata_instance *pinst)
 	 */
 	atomic_store_explicit(&pinst->stall->stop, 1, memory_order_release);
 	pd_futex_wake(&pinst->stall->stop, 1);
+	/* It is a cancellation point, and nothing may be left half done. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	pthread_join(pinst->stall->thread, NULL);
+	pthread_setcancelstate(cancel, NULL);
 	free(pinst->stall);
 	pinst->stall = NULL;
 }

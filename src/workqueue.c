@@ -24,8 +24,7 @@ static const uint64_t turn_ns = 100000;
 struct workqueue_struct {
 	char name[64];
 	unsigned int generation; /* of the process that made it */
-	pthread_mutex_t lock;	 /* starting workers; flushes counting down */
-	pthread_cond_t flushed;
+	pthread_mutex_t lock;	 /* starting workers */
 	atomic_ulong queued;		     /* by queue_work() and queue_work_on() */
 	struct pd_worker *fallback;	     /* the first worker: runs what has no other */
 	struct pd_worker *_Atomic workers[]; /* nr_cpu_ids of them, NULL until started */
@@ -232,7 +231,6 @@ PD_EXPORT struct workqueue_struct *alloc_workqueue(const char *fmt, unsigned int
 	va_end(args);
 	wq->generation = pd_generation();
 	pthread_mutex_init(&wq->lock, NULL);
-	pthread_cond_init(&wq->flushed, NULL);
 	wq->fallback = start_first(wq);
 	if (!wq->fallback) {
 		int error = errno;
@@ -255,19 +253,12 @@ PD_EXPORT struct workqueue_struct *create_workqueue(const char *name)
 
 struct flush_work {
 	struct work_struct work;
-	struct workqueue_struct *wq;
-	unsigned int *left; /* guarded by the queue's lock */
+	struct pd_parker parker;
 };
 
 static void flush_one(struct work_struct *work)
 {
-	struct flush_work *flush = container_of(work, struct flush_work, work);
-	struct workqueue_struct *wq = flush->wq;
-
-	pthread_mutex_lock(&wq->lock);
-	if (--*flush->left == 0)
-		pthread_cond_broadcast(&wq->flushed);
-	pthread_mutex_unlock(&wq->lock);
+	pd_unpark(&container_of(work, struct flush_work, work)->parker);
 }
 
 static void refuse_self(const struct workqueue_struct *wq, const char *function)
@@ -284,26 +275,25 @@ PD_EXPORT void flush_workqueue(struct workqueue_struct *wq)
 	refuse_self(wq, "flush_workqueue");
 	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
 		struct pd_worker *worker = atomic_load_explicit(&wq->workers[cpu], memory_order_acquire);
-		unsigned int left = 1;
-		struct flush_work flush = {.wq = wq, .left = &left};
+		struct flush_work flush = {0};
 
 		if (!worker)
 			continue;
 		INIT_WORK(&flush.work, flush_one);
 		pd_worker_queue(worker, &flush.work);
-		pthread_mutex_lock(&wq->lock);
-		while (left)
-			pthread_cond_wait(&wq->flushed, &wq->lock);
-		pthread_mutex_unlock(&wq->lock);
+		pd_park(&flush.parker);
 	}
 }
 
 PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 {
 	bool inherited;
+	int cancel;
 
 	if (!wq)
 		return;
+	/* pthread_join() is a cancellation point, and nothing may be left half done. */
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
 	inherited = pd_workqueue_inherited(wq);
 	if (!inherited) {
 		refuse_self(wq, "destroy_workqueue");
@@ -332,9 +322,9 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 		}
 		free(worker);
 	}
-	pthread_cond_destroy(&wq->flushed);
 	pthread_mutex_destroy(&wq->lock);
 	free(wq);
+	pthread_setcancelstate(cancel, NULL);
 }
 
 PD_EXPORT bool queue_work_on(int cpu, struct workqueue_struct *wq, struct work_struct *work)
