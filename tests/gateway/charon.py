@@ -11,7 +11,8 @@ import rig
 CHARON = "/usr/lib/ipsec/charon"
 # Of the packages that `make check-interop` installs.
 PACKAGES = ["strongswan-charon", "strongswan-swanctl", "libcharon-extra-plugins", "libstrongswan-standard-plugins", "nftables"]
-PLUGINS = "random nonce aes sha2 hmac kdf gcm openssl pem pkcs1 pubkey x509 kernel-libipsec kernel-netlink socket-default vici"
+# As Debian orders them: its own AES-GCM is faster in charon than that of OpenSSL.
+PLUGINS = "random nonce aesni aes sha2 hmac kdf gcm openssl pem pkcs1 pubkey x509 kernel-libipsec kernel-netlink socket-default vici"
 
 CONFIG = """charon {
 	load_modular = no

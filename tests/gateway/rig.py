@@ -276,7 +276,7 @@ class Gateway:
 
     def told(self, notify):
         if self.process.poll() is not None:
-            raise Failed("the gateway in %s ended: %s" % (self.namespace.name, self.log()))
+            raise Failed("the gateway in %s ended with %d: %s" % (self.namespace.name, self.process.returncode, self.log()))
         try:
             return b"READY=1" in notify.recv(4096)
         except TimeoutError:
