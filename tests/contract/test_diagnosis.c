@@ -244,6 +244,7 @@ static void sleeping_parallel(void)
 	expect(lines_with("parallel") > 0);
 	expect(longest_ms("parallel") >= 40);
 	expect(longest_ms("parallel") < 30000);
+	expect(strstr(text, "test_diagnosis+0x") != NULL); /* where it is, for addr2line(1) */
 	expect(strcasestr(text, "CPU ") != NULL);
 }
 

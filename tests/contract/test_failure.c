@@ -252,6 +252,38 @@ static void all_memory_comes_back(void)
 	EVENTUALLY(thread_count() == threads);
 }
 
+/* In the child of a fork() an instance and its queue give back what they have, and do no more. */
+static void memory_comes_back_in_a_child(void)
+{
+	NEEDS_OUR_ALLOCATOR();
+	whole_life();
+	whole_life();
+	long live = atomic_load(&alloc_live);
+	struct rig rig = rig_make(100);
+	struct task t[50];
+	for (int i = 0; i < 50; i++) {
+		task_init(&t[i], i, parallel_leave, serial_note);
+		accept_task(rig.inst, &t[i], usable_cpu((unsigned int)(i % usable_cpus())));
+	}
+	CHECK(padata_room_fd(rig.inst) >= 0);
+	fflush(stdout);
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		padata_free(rig.inst);
+		destroy_workqueue(rig.wq);
+		_exit(atomic_load(&alloc_live) == live ? 0 : 1);
+	}
+	int status;
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+	for (int i = 0; i < 50; i++) {
+		EVENTUALLY(atomic_load(&t[i].parallels) == 1);
+		padata_do_serial(&t[i].p);
+	}
+	rig_end(rig);
+}
+
 static const struct test_case cases[] = {
 	{"L1 EAGAIN where the system has no threads left", the_system_has_no_threads_left},
 	{"L1 create_workqueue: EAGAIN when no thread can be started", workqueue_without_threads},
@@ -260,6 +292,7 @@ static const struct test_case cases[] = {
 	{"L5 queue_work_on where the CPU's worker cannot be started", work_without_threads},
 	{"L1 M1 S4 every allocation fails once: ENOMEM, and nothing changed", no_memory},
 	{"L5 memory, threads and files all come back", all_memory_comes_back},
+	{"L6 memory comes back in the child of a fork() too", memory_comes_back_in_a_child},
 };
 
 TEST_MAIN(cases)
