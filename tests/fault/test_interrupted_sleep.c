@@ -60,6 +60,31 @@ static void *flush(void *unused)
 	return unused;
 }
 
+struct item {
+	struct work_struct work;
+	atomic_bool ran;
+};
+
+static void run_item(struct work_struct *work)
+{
+	usleep(100);
+	atomic_store(&container_of(work, struct item, work)->ran, true);
+}
+
+static void *flush_the_queue(void *unused)
+{
+	while (!atomic_load(&enough)) {
+		struct item item = {.ran = false};
+
+		INIT_WORK(&item.work, run_item);
+		CHECK(queue_work_on(usable_cpu(chance((unsigned int)usable_cpus())), rig.wq, &item.work));
+		flush_workqueue(rig.wq);
+		CHECK(atomic_load(&item.ran));
+		usleep(200);
+	}
+	return unused;
+}
+
 static void *change(void *unused)
 {
 	int cpu = usable_cpu(0), result;
@@ -74,7 +99,7 @@ static void *change(void *unused)
 
 static void under(void (*storm)(pthread_t *threads, int n))
 {
-	pthread_t threads[4];
+	pthread_t threads[5];
 
 	atomic_store(&enough, false);
 	rig = rig_make(7);
@@ -83,10 +108,11 @@ static void under(void (*storm)(pthread_t *threads, int n))
 	threads[1] = s.finisher;
 	threads[2] = thread(flush, NULL);
 	threads[3] = thread(change, NULL);
-	storm(threads, 4);
+	threads[4] = thread(flush_the_queue, NULL);
+	storm(threads, COUNT(threads));
 	atomic_store(&enough, true);
-	join(threads[2]);
-	join(threads[3]);
+	for (int i = 2; i < 5; i++)
+		join(threads[i]);
 	stream_end(&s);
 	rig_end(rig);
 }
