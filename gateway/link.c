@@ -5,7 +5,6 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -166,28 +165,4 @@ int gw_link_set_mtu(const char *device, uint32_t mtu)
 	code = change_link(fd, index, mtu, false);
 	close(fd);
 	return code;
-}
-
-uint32_t gw_link_path_mtu(const struct gw_endpoint *from, const struct gw_endpoint *to)
-{
-	struct sockaddr_storage a;
-	socklen_t len;
-	int mtu = 0, fd = socket(to->addr.family == 4 ? AF_INET : AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	struct gw_endpoint source = {from->addr, 0};
-
-	if (fd < 0)
-		return 0;
-	len = gw_endpoint_to_sockaddr(&source, &a);
-	if (bind(fd, (struct sockaddr *)&a, len) == 0) {
-		len = gw_endpoint_to_sockaddr(to, &a);
-		if (connect(fd, (struct sockaddr *)&a, len) == 0) {
-			len = sizeof(mtu);
-			if (to->addr.family == 4)
-				getsockopt(fd, IPPROTO_IP, IP_MTU, &mtu, &len);
-			else
-				getsockopt(fd, IPPROTO_IPV6, IPV6_MTU, &mtu, &len);
-		}
-	}
-	close(fd);
-	return mtu > 0 ? (uint32_t)mtu : 0;
 }

@@ -10,7 +10,5 @@
 int gw_link_configure(const char *device, const struct gw_config *config, uint32_t mtu, char err[ESP_ERROR_LEN]);
 /* 0 or -errno. */
 int gw_link_set_mtu(const char *device, uint32_t mtu);
-/* Of the device through which packets to `to` would leave, 0: unknown. Needs no privileges. */
-uint32_t gw_link_path_mtu(const struct gw_endpoint *from, const struct gw_endpoint *to);
 
 #endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* What the gateway gives up once its device and sockets are open. */
+#ifndef GW_CONFINE_H
+#define GW_CONFINE_H
+
+#include <sys/types.h>
+
+#include "config.h"
+
+struct gw_user {
+	uid_t uid;
+	gid_t gid;
+};
+
+/* Looks the user up. 0 or -errno and one line in `err`. */
+int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN]);
+
+/* No core dump, no tracing by the user's other processes; and no page of this process, those to come included, goes to
+ * swap. To be called before there are keys. Returns NULL, or what of it the system refused (static). */
+const char *gw_confine_memory(void);
+
+/* Becomes the user, for good, with no capability and no way to new privileges. 0 or -errno and one line in `err`. */
+int gw_confine_user(const struct gw_user *user, char err[ESP_ERROR_LEN]);
+
+/* From here on only the system calls that a running gateway makes. `writes_files`: also what a metrics file needs. 0, -ENOSYS
+ * where no filter is known for this machine, or -errno. */
+int gw_confine_calls(bool writes_files);
+
+#endif

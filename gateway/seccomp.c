@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The system calls of a running gateway, as a filter. All others fail with EPERM, so that a C library that tries
+ * another way first goes on; new programs, new processes, executable memory and, but for a metrics file, writing to
+ * files are among them.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+
+#include "confine.h"
+
+#if defined(__x86_64__)
+#define ARCH AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define ARCH AUDIT_ARCH_AARCH64
+#endif
+
+#ifdef ARCH
+
+static const unsigned int calls[] = {
+    /* packets and control */
+    SYS_read,
+    SYS_write,
+    SYS_readv,
+    SYS_writev,
+    SYS_recvfrom,
+    SYS_sendto,
+    SYS_recvmsg,
+    SYS_sendmsg,
+    SYS_recvmmsg,
+    SYS_sendmmsg,
+    SYS_accept4,
+    SYS_shutdown,
+    SYS_getsockopt,
+    SYS_setsockopt,
+    SYS_getsockname,
+    SYS_getpeername,
+    SYS_ppoll,
+    SYS_epoll_create1,
+    SYS_epoll_ctl,
+    SYS_epoll_pwait,
+    SYS_eventfd2,
+    SYS_close,
+    SYS_fcntl,
+    SYS_dup,
+    SYS_fstat,
+    SYS_newfstatat,
+    SYS_lseek,
+    /* the numbers that outlive the process */
+    SYS_pread64,
+    SYS_pwrite64,
+    SYS_fdatasync,
+    SYS_ftruncate,
+    /* threads and CPUs */
+    SYS_futex,
+    SYS_membarrier,
+    SYS_sched_yield,
+    SYS_sched_getaffinity,
+    SYS_sched_setaffinity,
+    SYS_sched_getattr,
+    SYS_sched_setattr,
+    SYS_sched_getparam,
+    SYS_sched_getscheduler,
+    SYS_getcpu,
+    SYS_set_robust_list,
+    SYS_rseq,
+    SYS_gettid,
+    SYS_exit,
+    SYS_exit_group,
+    /* memory, for data */
+    SYS_munmap,
+    SYS_mremap,
+    SYS_madvise,
+    SYS_brk,
+    SYS_mlock,
+    SYS_mlock2,
+    SYS_munlock,
+    /* time, signals, chance */
+    SYS_clock_gettime,
+    SYS_clock_getres,
+    SYS_clock_nanosleep,
+    SYS_nanosleep,
+    SYS_gettimeofday,
+    SYS_rt_sigaction,
+    SYS_rt_sigprocmask,
+    SYS_rt_sigreturn,
+    SYS_rt_sigtimedwait,
+    SYS_sigaltstack,
+    SYS_restart_syscall,
+    SYS_tgkill,
+    SYS_getpid,
+    SYS_getuid,
+    SYS_geteuid,
+    SYS_getgid,
+    SYS_getegid,
+    SYS_getrandom,
+    SYS_getrusage,
+#ifdef __x86_64__
+    SYS_poll,
+    SYS_epoll_wait,
+    SYS_time,
+#endif
+};
+
+static const unsigned int file_calls[] = {
+    SYS_renameat2,
+    SYS_unlinkat,
+    SYS_fchmod,
+#ifdef __x86_64__
+    SYS_rename,
+    SYS_unlink,
+#else
+    SYS_renameat,
+#endif
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+#define PROGRAM_MAX (COUNT(calls) * 2 + COUNT(file_calls) * 2 + 64)
+
+struct program {
+	struct sock_filter code[PROGRAM_MAX];
+	unsigned short len;
+};
+
+static void emit(struct program *p, unsigned short code, unsigned char yes, unsigned char no, unsigned int k)
+{
+	p->code[p->len++] = (struct sock_filter){code, yes, no, k};
+}
+
+static void load(struct program *p, size_t offset)
+{
+	emit(p, BPF_LD | BPF_W | BPF_ABS, 0, 0, (unsigned int)offset);
+}
+
+static void result(struct program *p, unsigned int verdict)
+{
+	emit(p, BPF_RET | BPF_K, 0, 0, verdict);
+}
+
+static void allow(struct program *p, unsigned int call)
+{
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, call);
+	result(p, SECCOMP_RET_ALLOW);
+}
+
+/* Allows a call if the lower half of argument `n` has, of the bits of `mask`, those of `bits`. */
+static void allow_if(struct program *p, unsigned int call, unsigned int n, unsigned int mask, unsigned int bits)
+{
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 5, call);
+	/* Little-endian machines only, as all that ARCH names. */
+	load(p, offsetof(struct seccomp_data, args) + n * sizeof(uint64_t));
+	emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, mask);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, bits);
+	result(p, SECCOMP_RET_ALLOW);
+	load(p, offsetof(struct seccomp_data, nr));
+}
+
+static void fail(struct program *p, unsigned int call, unsigned int error)
+{
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, call);
+	result(p, SECCOMP_RET_ERRNO | error);
+}
+
+int gw_confine_calls(bool writes_files)
+{
+	struct program p = {.len = 0};
+	struct sock_fprog filter = {.filter = p.code};
+
+	load(&p, offsetof(struct seccomp_data, arch));
+	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
+	result(&p, SECCOMP_RET_KILL_PROCESS);
+	load(&p, offsetof(struct seccomp_data, nr));
+	for (size_t i = 0; i < COUNT(calls); i++)
+		allow(&p, calls[i]);
+	for (size_t i = 0; writes_files && i < COUNT(file_calls); i++)
+		allow(&p, file_calls[i]);
+	/* Threads, not processes. Of clone3 the flags cannot be seen here; without it the C library takes clone. */
+	allow_if(&p, SYS_clone, 0, CLONE_THREAD, CLONE_THREAD);
+	fail(&p, SYS_clone3, ENOSYS);
+	allow_if(&p, SYS_mmap, 2, PROT_EXEC, 0);
+	allow_if(&p, SYS_mprotect, 2, PROT_EXEC, 0);
+	allow_if(&p, SYS_prctl, 0, ~0u, PR_SET_NAME);
+	if (writes_files)
+		allow(&p, SYS_openat);
+	else
+		allow_if(&p, SYS_openat, 2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY);
+	result(&p, SECCOMP_RET_ERRNO | EPERM);
+
+	filter.len = p.len;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) ? -errno : 0;
+}
+
+#else
+
+int gw_confine_calls(bool writes_files)
+{
+	(void)writes_files;
+	return -ENOSYS;
+}
+
+#endif
