@@ -21,6 +21,7 @@
 	X(NO_SA, "no_sa", "no SA's selector matches the packet (encrypting)")                            \
 	X(TOO_BIG, "too_big", "the encapsulated packet would exceed 65,535 bytes")                       \
 	X(SEQ_EXHAUSTED, "seq_exhausted", "the SA's sequence numbers are used up; it must be replaced")  \
+	X(NOT_RESERVED, "not_reserved", "no sequence number is reserved for it yet")                     \
 	X(HARD_BYTES, "hard_bytes", "the SA's hard limit of bytes is reached")                           \
 	X(HARD_PACKETS, "hard_packets", "the SA's hard limit of packets is reached")                     \
 	X(NOT_ESP, "not_esp", "an IP packet that is not ESP (decrypting)")                               \

@@ -99,6 +99,7 @@ struct esp_sa {
 
 	struct {
 		uint64_t oseq; /* last number given to a packet */
+		uint64_t most; /* the last that may be given; UINT64_MAX as long as nobody keeps count */
 		struct esp_use use;
 	} tx; /* the submission stage of encryption */
 	struct {

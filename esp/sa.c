@@ -52,6 +52,7 @@ int esp_sa_prepare(struct esp_sa *sa)
 	/* Relaxed: the number only has to be unique. */
 	sa->id = atomic_fetch_add_explicit(&ids, 1, memory_order_relaxed) + 1;
 	sa->tx.oseq = sa->ctx_oseq;
+	sa->tx.most = UINT64_MAX;
 	sa->tx.use = (struct esp_use){.bytes = sa->ctx_bytes, .packets = sa->ctx_packets};
 	sa->rx.use = (struct esp_use){0}; /* what is to be decrypted is in those counts already */
 	memset(sa->rx.drop, 0, sizeof(sa->rx.drop));

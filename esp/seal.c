@@ -56,6 +56,8 @@ static enum esp_drop number(struct esp_sa *sa, struct esp_pkt *p)
 		return ESP_DROP_TOO_BIG;
 	if (sa->tx.oseq >= (sa->flags & ESP_SA_ESN ? UINT64_MAX : UINT32_MAX))
 		return ESP_DROP_SEQ_EXHAUSTED;
+	if (sa->tx.oseq >= sa->tx.most)
+		return ESP_DROP_NOT_RESERVED;
 	drop = esp_lifetime_spend(&sa->tx.use, &sa->limits, p->inner_len, &p->soft);
 	if (drop == ESP_OK)
 		p->seq = ++sa->tx.oseq;

@@ -258,7 +258,7 @@ int gw_numbers_go_on(struct gw_numbers *n, uint32_t spi, const struct esp_addr *
 	return code;
 }
 
-int gw_numbers_end(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, uint64_t seq)
+int gw_numbers_end(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, const uint64_t *seq)
 {
 	struct entry *e = find(n, spi, dst);
 
@@ -266,6 +266,8 @@ int gw_numbers_end(struct gw_numbers *n, uint32_t spi, const struct esp_addr *ds
 		return -ENOENT;
 	e->in_use = false;
 	e->turn = ++n->turns;
-	e->last = seq;
+	if (!seq)
+		return 0;
+	e->last = *seq;
 	return write_entry(n, e);
 }

@@ -23,7 +23,7 @@ void gw_numbers_close(struct gw_numbers *n);
 int gw_numbers_begin(struct gw_numbers *n, struct esp_sa *sa, uint64_t *last);
 /* The SA has come to `seq`. Reserves more where the rest has become short. 0 and *last, or -errno and the old one holds. */
 int gw_numbers_go_on(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, uint64_t seq, uint64_t *last);
-/* The SA is used no more, `seq` was its last number. */
-int gw_numbers_end(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, uint64_t seq);
+/* The SA is used no more. `seq` was its last number; NULL: who knows, so all that was reserved counts as used. */
+int gw_numbers_end(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, const uint64_t *seq);
 
 #endif

@@ -248,6 +248,30 @@ int gw_plane_sa_del(struct gw_plane *p, uint32_t spi, const struct esp_addr *dst
 	return error;
 }
 
+struct allowance {
+	struct gw_sa *sa;
+	uint64_t most;
+};
+
+static void allow(void *arg)
+{
+	struct allowance *a = arg;
+
+	a->sa->esp->tx.most = a->most;
+}
+
+int gw_plane_sa_allow(struct gw_plane *p, uint32_t spi, const struct esp_addr *dst, uint64_t most)
+{
+	struct allowance a = {.most = most};
+
+	pthread_mutex_lock(&p->control);
+	a.sa = *find_sa(p, spi, dst);
+	if (a.sa)
+		gw_reader_ask(&p->side[GW_OUT].reader, allow, &a);
+	pthread_mutex_unlock(&p->control);
+	return a.sa ? 0 : -ENOENT;
+}
+
 /* CPUs. */
 
 struct move {

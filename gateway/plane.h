@@ -55,6 +55,9 @@ int gw_plane_sa_add(struct gw_plane *plane, enum gw_dir dir, struct esp_sa *sa, 
  * `linger` seconds. Its keys are wiped at the end. -ENOENT. Sleeps.
  */
 int gw_plane_sa_del(struct gw_plane *plane, uint32_t spi, const struct esp_addr *dst, uint32_t linger);
+/* An outbound SA gives packets numbers up to `most`, where its esp_sa.tx.most said another one when it was added. -ENOENT.
+ * Sleeps. */
+int gw_plane_sa_allow(struct gw_plane *plane, uint32_t spi, const struct esp_addr *dst, uint64_t most);
 /* Replaces all policies, which are copied. What was submitted before is judged by the old ones. 0 or -ENOMEM. */
 int gw_plane_set_policies(struct gw_plane *plane, const struct gw_policy *policies, size_t count);
 /* Moves to these CPUs under traffic: nothing is lost and nothing overtakes. 0, -EINVAL: none is usable; -ENOMEM, -EAGAIN.
