@@ -7,6 +7,18 @@
 
 #include "config.h"
 
+/* The leak checker looks at the process from outside when it ends, by calls of its own. */
+#ifdef __SANITIZE_ADDRESS__
+#define GW_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define GW_SANITIZED 1
+#endif
+#endif
+#ifndef GW_SANITIZED
+#define GW_SANITIZED 0
+#endif
+
 struct gw_user {
 	uid_t uid;
 	gid_t gid;
@@ -19,7 +31,8 @@ int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN]
  * swap. To be called before there are keys. Returns NULL, or what of it the system refused (static). */
 const char *gw_confine_memory(void);
 
-/* Becomes the user, for good, with no capability and no way to new privileges. 0 or -errno and one line in `err`. */
+/* Becomes the user, for good, with no way to new privileges and no capability but CAP_IPC_LOCK, without which memory that is
+ * allocated from now on could not be locked. 0 or -errno and one line in `err`. */
 int gw_confine_user(const struct gw_user *user, char err[ESP_ERROR_LEN]);
 
 /* From here on only the system calls that a running gateway makes. `writes_files`: also what a metrics file needs. 0, -ENOSYS

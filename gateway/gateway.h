@@ -55,13 +55,14 @@ void gw_sas_end(struct gw_gateway *g);
 
 /* reload.c */
 
-/* Reads the configuration again. 0; or -errno, one line in `err`, and nothing has changed. Either way `err` may hold
- * a line for people. */
+/* 0, -EINVAL none of them can be used, -ENOMEM, -EAGAIN. */
+int gw_set_cpus(struct gw_gateway *g, const struct cpumask *cpus);
+
+/* Reads the configuration again. 0, and in `err` a line about what was not changed, or none; or -errno, one line in `err`,
+ * and nothing has changed. */
 int gw_reload(struct gw_gateway *g, char err[ESP_ERROR_LEN]);
 
 /* told.c: events, for clients that listen. */
-
-enum gw_told_kind { GW_TOLD_PLANE, GW_TOLD_SA, GW_TOLD_TEXT };
 
 void gw_tell_plane(struct gw_gateway *g, const struct gw_event *event);
 /* `event`: "added" or "removed". */
@@ -72,6 +73,8 @@ void gw_tell_text(struct gw_gateway *g, const char *event, const char *name, con
 /* report.c */
 
 void gw_report_stats(struct gw_gateway *g, FILE *to, bool json);
+/* Whether one of the plane's own reasons to drop is that of packets on their way in. */
+bool gw_drop_is_inbound(enum gw_drop d);
 void gw_report_sas(struct gw_gateway *g, FILE *to, bool json);
 
 /* metrics.c: Prometheus' text format. */

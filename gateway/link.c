@@ -2,6 +2,7 @@
 #include "link.h"
 
 #include <errno.h>
+#include <linux/if_link.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -69,6 +70,21 @@ static int open_netlink(void)
 	return fd < 0 ? -errno : fd;
 }
 
+/* Nobody else is on the link, so it needs no address that only the link knows. */
+static void no_link_address(struct request *r)
+{
+	struct {
+		struct rtattr family, mode;
+		uint8_t value[4];
+	} spec = {
+	    .family = {.rta_len = sizeof(spec), .rta_type = AF_INET6},
+	    .mode = {.rta_len = RTA_LENGTH(1), .rta_type = IFLA_INET6_ADDR_GEN_MODE},
+	    .value = {IN6_ADDR_GEN_MODE_NONE},
+	};
+
+	add(r, IFLA_AF_SPEC, &spec, sizeof(spec));
+}
+
 static int change_link(int fd, unsigned int index, uint32_t mtu, bool up)
 {
 	struct request r;
@@ -80,6 +96,19 @@ static int change_link(int fd, unsigned int index, uint32_t mtu, bool up)
 		r.link.ifi_flags = r.link.ifi_change = IFF_UP;
 	add(&r, IFLA_MTU, &mtu, sizeof(mtu));
 	return ask(fd, &r);
+}
+
+static int change_generation(int fd, unsigned int index)
+{
+	struct request r;
+	int code;
+
+	begin(&r, RTM_NEWLINK, 0, sizeof(r.link));
+	r.link.ifi_family = AF_UNSPEC;
+	r.link.ifi_index = (int)index;
+	no_link_address(&r);
+	code = ask(fd, &r);
+	return code == -EAFNOSUPPORT || code == -EOPNOTSUPP ? 0 : code; /* a kernel without IPv6 */
 }
 
 static size_t address_len(const struct esp_prefix *p)
@@ -134,6 +163,8 @@ int gw_link_configure(const char *device, const struct gw_config *config, uint32
 	err[0] = '\0';
 	if (!code)
 		code = change_link(fd, index, mtu, false);
+	if (!code)
+		code = change_generation(fd, index);
 	for (size_t i = 0; !code && i < config->address_count; i++) {
 		code = add_address(fd, index, &config->addresses[i]);
 		if (code && code != -EEXIST) /* the device may have been there before */

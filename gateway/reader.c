@@ -25,6 +25,15 @@ void gw_reader_destroy(struct gw_reader *r)
 	close(r->wake);
 }
 
+/* A thread may name itself; to name another is to write a file. */
+static void *begin(void *arg)
+{
+	struct gw_reader *r = arg;
+
+	pthread_setname_np(pthread_self(), r->name);
+	return r->run(r->run_arg);
+}
+
 int gw_reader_start(struct gw_reader *r, const char *name, void *(*run)(void *arg), void *arg)
 {
 	sigset_t all, old;
@@ -32,12 +41,14 @@ int gw_reader_start(struct gw_reader *r, const char *name, void *(*run)(void *ar
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	error = pthread_create(&r->thread, NULL, run, arg);
+	r->name = name;
+	r->run = run;
+	r->run_arg = arg;
+	error = pthread_create(&r->thread, NULL, begin, r);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (error)
 		return -error;
 	r->started = true;
-	pthread_setname_np(r->thread, name);
 	return 0;
 }
 

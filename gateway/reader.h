@@ -15,6 +15,9 @@
 
 struct gw_reader {
 	pthread_t thread;
+	const char *name;
+	void *(*run)(void *arg);
+	void *run_arg;
 	bool started;
 	int wake; /* eventfd */
 	atomic_bool asked;

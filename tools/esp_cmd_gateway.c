@@ -10,6 +10,7 @@
 
 #include "config_file.h"
 #include "esp_tool.h"
+#include "run.h"
 
 static int open_beside(void *arg, const char *name)
 {
@@ -44,6 +45,11 @@ static int check(const char *path)
 	return fflush(stdout) ? ESP_EXIT_OUTPUT : ESP_EXIT_OK;
 }
 
+static void say(const char *line)
+{
+	esp_say("%s", line);
+}
+
 int esp_cmd_gateway(int argc, char **argv)
 {
 	enum { CONFIG = 256, CHECK };
@@ -74,5 +80,12 @@ int esp_cmd_gateway(int argc, char **argv)
 		esp_fail(ESP_EXIT_USAGE, "gateway takes --config FILE and perhaps --check; --help explains");
 	if (only_check)
 		return check(path);
-	esp_fail(ESP_EXIT_SYSTEM, "gateway: not there yet");
+	switch (gw_run(path, say)) {
+	case GW_END_OK:
+		return ESP_EXIT_OK;
+	case GW_END_CONFIG:
+		return ESP_EXIT_SA;
+	default:
+		return ESP_EXIT_SYSTEM;
+	}
 }

@@ -21,6 +21,9 @@ static const char usage[] =
 	"  padata-esp bench --sa FILE [options] IN         one CPU against all CPUs, in memory\n"
 	"  padata-esp compare IN OUT                       whether all IP frames are the same and in order\n"
 	"  padata-esp gateway --config FILE [--check]      a live tunnel: a TUN device to ESP in UDP and back\n"
+	"  padata-esp ctl [--socket PATH] [--json] COMMAND asks a running gateway, or changes it:\n"
+	"                                                  sa add FILE, sa del spi N, sa list, stats, cpus [LIST],\n"
+	"                                                  events, reload\n"
 	"\n"
 	"IN is a pcap or pcapng file, OUT a pcap file; - is standard input or output.\n"
 	"FILE holds SAs in the words of 'ip xfrm state' and must be readable by its owner only.\n"
@@ -49,6 +52,7 @@ static const struct {
 	{ "bench", esp_cmd_bench },
 	{ "compare", esp_cmd_compare },
 	{ "gateway", esp_cmd_gateway },
+	{ "ctl", esp_cmd_ctl },
 };
 
 static void say(const char *format, va_list args)
@@ -103,7 +107,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		fputs(usage, stderr);
 	else
-		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare or gateway; --help explains",
+		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare, gateway or ctl; --help explains",
 			name);
 	return ESP_EXIT_USAGE;
 }
