@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Input that has to be read, cut into blocks: by size, or by a number of records. */
 #include "stream_input.h"
-#include "stream_template.h"
 
 static bool add_block(struct input *input, size_t length)
 {
@@ -10,7 +9,6 @@ static bool add_block(struct input *input, size_t length)
 		run_drop(job);
 		return false;
 	}
-	job->block_charge += template_fill(input->run->template, job, NULL, 0);
 	return run_add(input->run, job);
 }
 

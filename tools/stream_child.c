@@ -2,6 +2,7 @@
 #include "stream_child.h"
 #include "stream_alloc.h"
 #include "stream_cpus.h"
+#include "stream_errors.h"
 #include "stream_io.h"
 #include "stream_loop.h"
 #include "stream_say.h"
@@ -18,9 +19,6 @@
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-/* A line of standard error that is longer is passed on in pieces. */
-#define ERR_LINE_MAX ((size_t)65536)
 
 size_t pipe_holds(int fd)
 {
@@ -218,59 +216,6 @@ size_t child_take_rest(struct job *job, size_t there)
 	return there ? take_chunk(job, there) : 0;
 }
 
-/* Each line in one write, so that lines of different commands do not mix. */
-static void pass_lines(struct job *job, bool last)
-{
-	struct run *run = job->run;
-	const char *end = memrchr(job->err_line, '\n', job->err_length);
-	size_t length = end ? (size_t)(end - job->err_line) + 1 : 0;
-	if (last || (!length && job->err_length >= ERR_LINE_MAX))
-		length = job->err_length;
-	if (!length)
-		return;
-	if (run->o->tag) {
-		for (size_t from = 0; from < length;) {
-			const char *stop = memchr(job->err_line + from, '\n', length - from);
-			size_t n = stop ? (size_t)(stop - job->err_line) - from : length - from;
-			size_t tag = strlen(job->tag);
-			char *line = must_alloc(tag + n + 2);
-			memcpy(line, job->tag, tag);
-			line[tag] = '\t';
-			memcpy(line + tag + 1, job->err_line + from, n);
-			line[tag + 1 + n] = '\n';
-			stderr_lines(line, tag + n + 2);
-			free(line);
-			from += n + 1;
-		}
-	} else {
-		if (job->err_line[length - 1] != '\n' && length < ERR_LINE_MAX) {
-			job->err_line = must_realloc(job->err_line, length + 1);
-			job->err_line[length] = '\n';
-			stderr_lines(job->err_line, length + 1);
-		} else {
-			stderr_lines(job->err_line, length);
-		}
-	}
-	job->err_length -= length;
-	memmove(job->err_line, job->err_line + length, job->err_length);
-}
-
-size_t child_pass_errors(struct job *job, bool last)
-{
-	size_t there = job->err.fd >= 0 ? pipe_holds(job->err.fd) : 0;
-	if (there) {
-		job->err_line = must_realloc(job->err_line, job->err_length + there + 1);
-		ssize_t got = read(job->err.fd, job->err_line + job->err_length, there);
-		there = got > 0 ? (size_t)got : 0;
-		if (job->result_err_fd >= 0)
-			write_all(job->result_err_fd, job->err_line + job->err_length, there);
-		job->err_length += there;
-	}
-	if (job->err_length && (there || last))
-		pass_lines(job, last);
-	return there;
-}
-
 void child_signal(struct job *job, int sig)
 {
 	pthread_mutex_lock(&job->mutex);
@@ -296,7 +241,7 @@ void child_reap(struct job *job)
 		job->unread = pipe_holds(job->in_reader) + job->run->header_length + job->length - job->fed;
 	loop_forget(job->run, &job->in);
 	loop_forget(job->run, &job->err);
-	child_pass_errors(job, true);
+	errors_pass(job, true);
 	shut(&job->in.fd);
 	shut(&job->in_reader);
 	shut(&job->err.fd);

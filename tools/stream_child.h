@@ -17,8 +17,6 @@ bool child_is_fed(const struct job *job);
 size_t child_drain(struct job *job);
 /* No one can write to it any more: move all that is there, whose memory was set aside. */
 size_t child_take_rest(struct job *job, size_t there);
-/* Take what standard error holds and pass its whole lines on; last: the rest too. The loop. */
-size_t child_pass_errors(struct job *job, bool last);
 
 /* Bytes waiting in a pipe; whether no one can write to it any more. */
 size_t pipe_holds(int fd);

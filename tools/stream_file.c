@@ -8,7 +8,6 @@
 #include "stream_input.h"
 #include "stream_io.h"
 #include "stream_say.h"
-#include "stream_template.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -117,11 +116,10 @@ static bool add_block(struct input *input, uint64_t length)
 	job->length = length;
 	/* Its bytes are in memory only while they are in the pipe, which holds no more than this. */
 	size_t charge = length < run->in_capacity ? (size_t)length : run->in_capacity;
-	if (!memory_take(&run->memory, run_job_charge(run) + charge)) {
+	if (!run_charge_job(job, charge, NULL, 0)) {
 		run_drop(job);
 		return false;
 	}
-	job->block_charge = JOB_CHARGE + charge + template_fill(run->template, job, NULL, 0);
 	input->at += length;
 	atomic_fetch_add(&run->bytes_in, (unsigned long)length);
 	return run_add(run, job);
@@ -130,6 +128,9 @@ static bool add_block(struct input *input, uint64_t length)
 void input_cut_file(struct input *input, const struct cut *cut)
 {
 	struct cutter c = { .input = input, .cut = cut, .room = WINDOW + 4 * cut->length };
+	input_drop_buffer(input);
+	if (!input_take(input, c.room))
+		return;
 	c.window = must_alloc(c.room);
 	for (;;) {
 		uint64_t length = next_block(&c);
@@ -137,6 +138,7 @@ void input_cut_file(struct input *input, const struct cut *cut)
 			break;
 	}
 	free(c.window);
+	memory_give(&input->run->memory, c.room);
 	/* A program that goes on with the same standard input finds it read. */
 	lseek(input->fd, (off_t)input->at, SEEK_SET);
 }

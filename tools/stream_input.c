@@ -43,16 +43,39 @@ void input_open(struct input *input, struct run *run)
 	run->input_fd = input->fd;
 }
 
+void input_drop_buffer(struct input *input)
+{
+	if (!input->bytes)
+		return;
+	atomic_fetch_sub(&input->run->bytes_in, (unsigned long)(input->end - input->start));
+	memory_give(&input->run->memory, input->room);
+	buffer_put(input->bytes, input->room);
+	input->bytes = NULL;
+	input->room = input->start = input->end = 0;
+}
+
 void input_close(struct input *input)
 {
-	if (input->bytes) {
-		memory_give(&input->run->memory, input->room);
-		buffer_put(input->bytes, input->room);
-	}
+	input_drop_buffer(input);
+	memory_give(&input->run->memory, input->run->header_length);
 	free((char *)input->run->header);
 	input->run->header = NULL;
 	if (input->run->o->file)
 		close(input->fd);
+}
+
+static bool too_long(struct input *input)
+{
+	say("%s: the record at byte %llu is longer than --memory %zu allows", input->name, (unsigned long long)input->at,
+	    input->run->o->memory);
+	run_input_failed(input->run);
+	return false;
+}
+
+bool input_take(struct input *input, size_t bytes)
+{
+	enum memory_taken taken = memory_take(&input->run->memory, bytes);
+	return taken == MEMORY_TAKEN || (taken == MEMORY_NEVER && too_long(input));
 }
 
 /* A stop must not wait for input that may never come. */
@@ -88,19 +111,34 @@ static bool read_some(struct input *input, size_t most)
 
 static bool grow(struct input *input, size_t bytes)
 {
-	struct run *run = input->run;
-	size_t longest = run_longest(run), room = input->room * 2 > bytes ? input->room * 2 : bytes;
+	size_t longest = run_longest(input->run), room = input->room * 2 > bytes ? input->room * 2 : bytes;
 	if (room > longest)
 		room = longest;
-	if (bytes > room) {
-		say("%s: the record at byte %llu is longer than --memory %zu allows", input->name,
-		    (unsigned long long)input->at, run->o->memory);
-		run_input_failed(run);
-		return false;
-	}
-	if (!memory_take(&run->memory, room - input->room))
+	if (bytes > room)
+		return too_long(input);
+	if (!input_take(input, room - input->room))
 		return false;
 	input->bytes = must_realloc(input->bytes, room);
+	input->room = room;
+	return true;
+}
+
+static size_t usual_room(const struct input *input)
+{
+	size_t room = input->run->o->block + READ_AHEAD;
+	return room < ROOM_LEAST || input->run->unit ? ROOM_LEAST : room;
+}
+
+static bool first_room(struct input *input)
+{
+	size_t room = usual_room(input);
+	/* Behind a record that nearly fills the memory, a little is all that there is room for. */
+	if (room == ROOM_LEAST || memory_take(&input->run->memory, room) != MEMORY_TAKEN) {
+		room = ROOM_LEAST;
+		if (!input_take(input, room))
+			return false;
+	}
+	input->bytes = buffer_get(room);
 	input->room = room;
 	return true;
 }
@@ -110,17 +148,10 @@ static bool make_room(struct input *input, size_t bytes)
 	size_t used = input->end - input->start;
 	if (input->start + bytes <= input->room)
 		return true;
-	if (!input->bytes) {
-		size_t room = input->run->o->block + READ_AHEAD;
-		if (room < ROOM_LEAST || input->run->unit)
-			room = ROOM_LEAST;
-		if (!memory_take(&input->run->memory, room))
-			return false;
-		input->bytes = buffer_get(room);
-		input->room = room;
-	} else if (used) {
+	if (!input->bytes && !first_room(input))
+		return false;
+	if (used)
 		memmove(input->bytes, input->bytes + input->start, used);
-	}
 	input->start = 0;
 	input->end = used;
 	return bytes <= input->room || grow(input, bytes);
@@ -135,6 +166,20 @@ bool input_fill(struct input *input, size_t bytes)
 			return false;
 	}
 	return true;
+}
+
+/* A long header has made the buffer larger than blocks need it. */
+static void shrink(struct input *input)
+{
+	size_t used = input->end - input->start, room = usual_room(input) > used ? usual_room(input) : used;
+	if (input->room <= room)
+		return;
+	memmove(input->bytes, input->bytes + input->start, used);
+	memory_give(&input->run->memory, input->room - room);
+	input->bytes = must_realloc(input->bytes, room);
+	input->room = room;
+	input->start = 0;
+	input->end = used;
 }
 
 bool input_header(struct input *input, const struct cut *line, unsigned long long lines)
@@ -153,6 +198,9 @@ bool input_header(struct input *input, const struct cut *line, unsigned long lon
 			return false;
 		}
 	}
+	/* A run without input has no use for one. */
+	if (length && !input_take(input, length))
+		return false;
 	char *header = must_alloc(length);
 	if (length)
 		memcpy(header, input->bytes + input->start, length);
@@ -160,40 +208,33 @@ bool input_header(struct input *input, const struct cut *line, unsigned long lon
 	input->run->header_length = length;
 	input->start += length;
 	input->at += length;
+	shrink(input);
 	return true;
 }
 
 bool input_give_block(struct input *input, struct job *job, size_t length)
 {
-	struct memory *memory = &input->run->memory;
-	char *whole = NULL;
 	size_t left = input->end - input->start - length;
+	bool whole = length * 2 >= input->room;
 	job->at = input->at;
 	job->length = length;
-	if (!memory_take(memory, run_job_charge(input->run)))
-		return false;
-	job->block_charge = JOB_CHARGE;
-	if (length * 2 >= input->room && input->start == 0) {
+	if (!run_charge_job(job, whole ? 0 : length, NULL, 0))
+		return run_wants_more(input->run) && too_long(input);
+	if (whole) {
 		/* The buffer itself goes; what is left over moves to a new one. */
-		size_t room = input->room;
-		whole = input->bytes;
+		job->buffer = input->bytes;
+		job->buffer_room = job->block_charge = input->room;
+		job->block = input->bytes + input->start;
 		input->bytes = NULL;
-		input->room = 0;
-		input->end = 0;
-		job->block = whole;
-		job->block_room = room;
-		job->block_charge += room;
+		input->room = input->start = input->end = 0;
 		if (left) {
 			if (!make_room(input, left))
 				return false;
-			memcpy(input->bytes, whole + length, left);
+			memcpy(input->bytes, job->block + length, left);
 			input->end = left;
 		}
 	} else {
-		if (!memory_take(memory, length))
-			return false;
 		job->block = must_alloc(length);
-		job->block_charge += length;
 		memcpy(job->block, input->bytes + input->start, length);
 		input->start += length;
 	}

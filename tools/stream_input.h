@@ -35,10 +35,15 @@ void input_close(struct input *input);
  */
 bool input_fill(struct input *input, size_t bytes);
 
+/* Take so much of the run's memory. False: nothing more is wanted, or it does not fit, which has been said. */
+bool input_take(struct input *input, size_t bytes);
+/* What is in the buffer will be read again, or never. */
+void input_drop_buffer(struct input *input);
+
 /* Read that many lines and make them the run's header. */
 bool input_header(struct input *input, const struct cut *line, unsigned long long lines);
 
-/* The block of a job out of the buffer's first bytes. Its memory is charged. */
+/* The block of a job out of the buffer's first bytes. Its memory is charged. False as above. */
 bool input_give_block(struct input *input, struct job *job, size_t length);
 
 /* Cut the input into jobs, all of it. */

@@ -22,11 +22,11 @@ struct job *job_new(struct run *run)
 
 void job_drop_block(struct job *job)
 {
-	if (job->block && job->block_room)
-		buffer_put(job->block, job->block_room);
+	if (job->buffer)
+		buffer_put(job->buffer, job->buffer_room);
 	else
 		free(job->block);
-	job->block = NULL;
+	job->block = job->buffer = NULL;
 }
 
 void job_free(struct job *job)
@@ -61,6 +61,11 @@ void job_where(const struct job *job, char *text, size_t size)
 			 job->at + job->length);
 	else
 		snprintf(text, size, "job %llu (%s %" PRIu64 ")", job->number, unit, job->at + 1);
+}
+
+size_t job_held(const struct job *job)
+{
+	return job->charge + job->block_charge + job->chunks_charge + (job->pipe_reserved ? job->run->out_capacity : 0);
 }
 
 bool job_failed(const struct job *job)

@@ -63,8 +63,9 @@ struct job {
 	/* Where its input is: bytes for pipe, records for map. */
 	uint64_t at, length;
 	char *block; /* NULL: the bytes are read from the file */
-	size_t block_room; /* of a buffer to be put back; 0: the block is its own */
-	size_t block_charge;
+	char *buffer; /* that the block is in, to be put back; NULL: the block is its own */
+	size_t buffer_room;
+	size_t charge, block_charge; /* of the job and its words; of its input, until that has been consumed */
 	char **words; /* the command, one allocation; NULL: the run's own */
 	char *tag;
 
@@ -111,6 +112,8 @@ void job_drop_block(struct job *job);
 void job_where(const struct job *job, char *text, size_t size);
 /* What became of it: "killed by signal 9 (Killed)". */
 void job_fate(const struct job *job, char *text, size_t size);
+/* What it holds of the run's memory. */
+size_t job_held(const struct job *job);
 bool job_failed(const struct job *job);
 /* The exit status that the outcome stands for, as xargs has it; 0 for success. */
 int job_status(const struct job *job);

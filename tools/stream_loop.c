@@ -4,6 +4,7 @@
 #include "stream_bar.h"
 #include "stream_child.h"
 #include "stream_control.h"
+#include "stream_errors.h"
 #include "stream_say.h"
 #include "stream_usage.h"
 
@@ -256,7 +257,7 @@ static void look_at_all(struct loop *loop)
 		next = job->running_next;
 		check_time(loop, job, now);
 		feed(loop, job, false);
-		if (child_pass_errors(job, false))
+		if (errors_pass(job, false))
 			loop->tick = TICK_FIRST;
 		look_at_output(loop, job, false);
 	}

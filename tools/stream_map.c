@@ -10,10 +10,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* What a record costs beside its bytes, while it is an argument. */
+#define RECORD_CHARGE 48u
+
 struct mapper {
 	struct input input;
 	struct cut cut;
 	char **args;
+	size_t args_charge;
 	uint64_t record; /* the number of the next one, from 0 */
 };
 
@@ -30,6 +34,9 @@ static char *next_record(struct mapper *m)
 			size_t text = length ? length - 1 : there;
 			if (!length)
 				length = there;
+			if (!input_take(input, text + RECORD_CHARGE))
+				return NULL;
+			m->args_charge += text + RECORD_CHARGE;
 			char *record = must_alloc(text + 1);
 			memcpy(record, from, text);
 			record[text] = '\0';
@@ -51,6 +58,26 @@ static char *next_record(struct mapper *m)
 	}
 }
 
+static void drop_args(struct mapper *m, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		free(m->args[i]);
+	memory_give(&m->input.run->memory, m->args_charge);
+	m->args_charge = 0;
+}
+
+static void refuse(struct mapper *m, struct job *job)
+{
+	struct run *run = m->input.run;
+	char where[128];
+	job_where(job, where, sizeof(where));
+	if (run_wants_more(run)) {
+		say("%s: its words are longer than --memory %zu allows", where, run->o->memory);
+		run_input_failed(run);
+	}
+	run_drop(job);
+}
+
 static bool map_next(struct mapper *m)
 {
 	struct run *run = m->input.run;
@@ -65,19 +92,18 @@ static bool map_next(struct mapper *m)
 			break;
 		count++;
 	}
-	bool added = false;
-	if (count) {
+	bool added = false, ended = m->input.ended && m->input.start == m->input.end;
+	/* Where the input cannot be read on, the last command would lack some of its records. */
+	if (count && (count == most || ended)) {
 		struct job *job = job_new(run);
 		job->at = at;
 		job->length = count;
-		job->block_charge = JOB_CHARGE + template_fill(run->template, job, m->args, count);
-		if (memory_take(&run->memory, job->block_charge + run->out_capacity))
+		if (run_charge_job(job, 0, m->args, count))
 			added = run_add(run, job);
 		else
-			run_drop(job);
+			refuse(m, job);
 	}
-	for (size_t i = 0; i < count; i++)
-		free(m->args[i]);
+	drop_args(m, count);
 	return added && count == most;
 }
 
@@ -95,6 +121,7 @@ int map_main(int argc, char **argv)
 	for (unsigned long long i = 0; i < o.header && more; i++) {
 		char *record = next_record(&m);
 		more = record != NULL;
+		drop_args(&m, 0);
 		free(record);
 	}
 	while (more && map_next(&m))

@@ -26,13 +26,13 @@ static void add(struct memory *memory, size_t bytes)
 		memory->peak = memory->held;
 }
 
-bool memory_take(struct memory *memory, size_t bytes)
+enum memory_taken memory_take(struct memory *memory, size_t bytes)
 {
 	pthread_mutex_lock(&memory->mutex);
 	while (!memory->closed && memory->jobs && !fits(memory, bytes))
 		pthread_cond_wait(&memory->changed, &memory->mutex);
-	bool taken = !memory->closed;
-	if (taken)
+	enum memory_taken taken = memory->closed ? MEMORY_SHUT : fits(memory, bytes) ? MEMORY_TAKEN : MEMORY_NEVER;
+	if (taken == MEMORY_TAKEN)
 		add(memory, bytes);
 	pthread_mutex_unlock(&memory->mutex);
 	return taken;

@@ -23,12 +23,15 @@ struct memory {
 void memory_open(struct memory *memory, size_t limit);
 void memory_close(struct memory *memory);
 
-/*
- * Wait until the bytes are within the bound, or until no job is left that
- * could give any back: the reader then holds all there is, and limits itself.
- * False: nothing more is wanted.
- */
-bool memory_take(struct memory *memory, size_t bytes);
+enum memory_taken {
+	MEMORY_TAKEN,
+	MEMORY_NEVER, /* no job is left that could give anything back, and still it is beyond the bound */
+	MEMORY_SHUT,  /* nothing more is wanted */
+};
+
+/* Wait until the bytes are within the bound. The reader, the only one that waits. */
+enum memory_taken memory_take(struct memory *memory, size_t bytes);
+/* Any thread. */
 bool memory_try_take(struct memory *memory, size_t bytes);
 void memory_give(struct memory *memory, size_t bytes);
 

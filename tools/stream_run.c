@@ -83,12 +83,27 @@ void run_open(struct run *run, const struct options *o)
 
 size_t run_longest(const struct run *run)
 {
-	return run->memory.limit - run_job_charge(run) - RUN_SPARE;
+	size_t most = run->memory.limit - run_job_charge(run) - RUN_SPARE - run->header_length;
+	/* A record of map is there three times for a moment: as it was read, as an argument, as a word of the command. */
+	return run->unit ? most / 3 : most;
 }
 
 size_t run_job_charge(const struct run *run)
 {
 	return JOB_CHARGE + run->out_capacity;
+}
+
+bool run_charge_job(struct job *job, size_t input, char *const *args, size_t count)
+{
+	struct run *run = job->run;
+	size_t words = template_size(run->template, job, args, count);
+	if (memory_take(&run->memory, run_job_charge(run) + words + input) != MEMORY_TAKEN)
+		return false;
+	job->charge = JOB_CHARGE + words;
+	job->block_charge = input;
+	job->pipe_reserved = true;
+	template_fill(run->template, job, args, count);
+	return true;
 }
 
 bool run_may_flow(const struct job *job)
@@ -122,7 +137,7 @@ static void free_dropped(struct run *run, struct job *dropped)
 {
 	while (dropped) {
 		struct job *next = dropped->next;
-		memory_job_ends(&run->memory, dropped->block_charge + run->out_capacity);
+		memory_job_ends(&run->memory, job_held(dropped));
 		job_free(dropped);
 		dropped = next;
 	}
@@ -178,11 +193,11 @@ void run_job_over(struct job *job)
 	pthread_mutex_lock(&run->mutex);
 	run->running--;
 	pthread_mutex_unlock(&run->mutex);
-	if (job->block_charge > JOB_CHARGE) {
+	if (job->block_charge) {
 		/* The input has been consumed. */
 		job_drop_block(job);
-		memory_give(&run->memory, job->block_charge - JOB_CHARGE);
-		job->block_charge = JOB_CHARGE;
+		memory_give(&run->memory, job->block_charge);
+		job->block_charge = 0;
 	}
 	run_submit(run);
 	padata_do_serial(&job->padata);
@@ -217,7 +232,6 @@ void job_parallel(struct padata_priv *padata)
 		return;
 	}
 	if (run->o->dry_run) {
-		template_print(job);
 		job->outcome = OUTCOME_EXIT;
 		run_job_over(job);
 		return;
@@ -264,7 +278,7 @@ static void job_serial(struct padata_priv *padata)
 	struct job *next = run->oldest;
 	pthread_mutex_unlock(&run->mutex);
 
-	size_t held = job->block_charge + job->chunks_charge + (job->pipe_reserved ? run->out_capacity : 0);
+	size_t held = job_held(job);
 	atomic_fetch_add(&run->jobs_done, 1);
 	job_free(job);
 	if (next) {
@@ -409,14 +423,13 @@ bool run_add(struct run *run, struct job *job)
 		pthread_cond_wait(&run->changed, &run->mutex);
 	bool wanted = !run->no_more;
 	if (wanted) {
-		job->pipe_reserved = true;
 		*run->ready_end = job;
 		run->ready_end = &job->next;
 		run->ready_count++;
 	}
 	pthread_mutex_unlock(&run->mutex);
 	if (!wanted) {
-		memory_job_ends(&run->memory, job->block_charge + run->out_capacity);
+		memory_job_ends(&run->memory, job_held(job));
 		job_free(job);
 		return false;
 	}
@@ -436,6 +449,7 @@ void run_input_failed(struct run *run)
 
 void run_drop(struct job *job)
 {
+	memory_give(&job->run->memory, job_held(job));
 	job_free(job);
 }
 

@@ -36,6 +36,10 @@ static enum hole hole_at(const struct template *t, const char *text)
 
 void text_add(struct text *text, const char *bytes, size_t length)
 {
+	if (text->measured) {
+		text->length += length;
+		return;
+	}
 	if (text->length + length + 1 > text->room) {
 		text->room = (text->length + length + 1) * 2;
 		text->bytes = must_realloc(text->bytes, text->room);
@@ -131,17 +135,16 @@ struct filling {
 	const struct job *job;
 	char *const *args;
 	size_t count;
-	struct text text;     /* the words, each ended by a NUL */
-	size_t *at, words, room; /* where each begins */
+	struct text text; /* the words, each ended by a NUL */
+	char **at;        /* where each begins; NULL while they are measured */
+	size_t words;
 };
 
 static void begin_word(struct filling *f)
 {
-	if (f->words == f->room) {
-		f->room = f->room ? f->room * 2 : 16;
-		f->at = must_realloc(f->at, f->room * sizeof(*f->at));
-	}
-	f->at[f->words++] = f->text.length;
+	if (f->at)
+		f->at[f->words] = f->text.bytes + f->text.length;
+	f->words++;
 }
 
 static void end_word(struct filling *f)
@@ -230,46 +233,69 @@ static void fill_script(struct filling *f)
 	end_word(f);
 }
 
-static char *make_tag(const struct template *t, const struct job *job, char *const *args, size_t count)
+static void fill(struct filling *f)
 {
-	struct text text = { 0 };
+	if (f->t->o->shell)
+		fill_script(f);
+	else
+		fill_words(f);
+}
+
+static void add_tag(struct text *text, const struct template *t, const struct job *job, char *const *args, size_t count)
+{
 	char number[32];
 	if (t->o->subcommand == PIPE) {
 		int n = snprintf(number, sizeof(number), "%llu", job->number);
-		text_add(&text, number, (size_t)n);
+		text_add(text, number, (size_t)n);
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (i)
-			text_add(&text, " ", 1);
-		text_add(&text, args[i], strlen(args[i]));
+			text_add(text, " ", 1);
+		text_add(text, args[i], strlen(args[i]));
 	}
-	if (!text.bytes)
-		text_add(&text, "", 0);
-	return text.bytes;
+	text_add(text, "", 1);
 }
 
-size_t template_fill(struct template *t, struct job *job, char *const *args, size_t count)
+/* The words are one piece: the pointers, then what they point to. */
+static size_t measure(const struct template *t, const struct job *job, char *const *args, size_t count, size_t *pointers)
+{
+	struct filling f = { .t = t, .job = job, .args = args, .count = count, .text = { .measured = true } };
+	fill(&f);
+	*pointers = (f.words + 1) * sizeof(char *);
+	/* text_add() puts a NUL behind what it adds. */
+	return *pointers + f.text.length + 1;
+}
+
+static size_t measure_tag(const struct template *t, const struct job *job, char *const *args, size_t count)
+{
+	struct text text = { .measured = true };
+	add_tag(&text, t, job, args, count);
+	return text.length + 1;
+}
+
+size_t template_size(const struct template *t, const struct job *job, char *const *args, size_t count)
+{
+	size_t pointers;
+	return (t->o->tag ? measure_tag(t, job, args, count) : 0) + (t->varies ? measure(t, job, args, count, &pointers) : 0);
+}
+
+void template_fill(const struct template *t, struct job *job, char *const *args, size_t count)
 {
 	struct filling f = { .t = t, .job = job, .args = args, .count = count };
-	if (t->o->tag)
-		job->tag = make_tag(t, job, args, count);
+	if (t->o->tag) {
+		struct text tag = { .room = measure_tag(t, job, args, count) };
+		tag.bytes = must_alloc(tag.room);
+		add_tag(&tag, t, job, args, count);
+		job->tag = tag.bytes;
+	}
 	if (!t->varies)
-		return 0;
-	if (t->o->shell)
-		fill_script(&f);
-	else
-		fill_words(&f);
-	/* One piece: the pointers, then what they point to. */
-	size_t pointers = (f.words + 1) * sizeof(char *);
-	job->words = must_alloc(pointers + f.text.length);
-	char *bytes = (char *)job->words + pointers;
-	memcpy(bytes, f.text.bytes, f.text.length);
-	for (size_t i = 0; i < f.words; i++)
-		job->words[i] = bytes + f.at[i];
+		return;
+	size_t pointers, size = measure(t, job, args, count, &pointers);
+	job->words = f.at = must_alloc(size);
+	f.text.bytes = (char *)job->words + pointers;
+	f.text.room = size - pointers;
+	fill(&f);
 	job->words[f.words] = NULL;
-	free(f.text.bytes);
-	free(f.at);
-	return pointers + f.text.length;
 }
 
 void template_quoted(const struct job *job, struct text *text)
@@ -285,21 +311,4 @@ void template_quoted(const struct job *job, struct text *text)
 			text_add(text, " ", 1);
 		add_quoted(text, words[i], strlen(words[i]));
 	}
-}
-
-void template_print(struct job *job)
-{
-	struct text text = { 0 };
-	template_quoted(job, &text);
-	text_add(&text, "\n", 1);
-	struct chunk *chunk = must_alloc(sizeof(*chunk) + text.length);
-	chunk->next = NULL;
-	chunk->length = text.length;
-	memcpy(chunk->bytes, text.bytes, text.length);
-	free(text.bytes);
-	/* The memory of the command itself has been counted; this copy takes the place of its pipe. */
-	pthread_mutex_lock(&job->mutex);
-	*job->chunks_end = chunk;
-	job->chunks_end = &chunk->next;
-	pthread_mutex_unlock(&job->mutex);
 }

@@ -16,19 +16,16 @@ char *const *template_words(const struct template *t);
 /* The program to run when it is the same for every job; NULL when it is not. */
 const char *template_program(const struct template *t);
 
-/*
- * Make the job's words and tag from the arguments, which may be none; the
- * memory that they take. The arguments are the caller's.
- */
-size_t template_fill(struct template *t, struct job *job, char *const *args, size_t count);
+/* Make the job's words and tag from the arguments, which may be none, and stay the caller's. */
+void template_fill(const struct template *t, struct job *job, char *const *args, size_t count);
+/* The memory that these will take. */
+size_t template_size(const struct template *t, const struct job *job, char *const *args, size_t count);
 
-/* Put the command into the job's output, as a shell would have to be given it. */
-void template_print(struct job *job);
-
-/* A growing text. */
+/* A growing text, or only its length. */
 struct text {
 	char *bytes;
 	size_t length, room;
+	bool measured;
 };
 void text_add(struct text *text, const char *bytes, size_t length);
 /* The words of the job's command, quoted where a shell would need it. */

@@ -5,6 +5,7 @@
 #include "stream_log.h"
 #include "stream_loop.h"
 #include "stream_say.h"
+#include "stream_template.h"
 #include "stream_usage.h"
 
 #include <errno.h>
@@ -204,9 +205,20 @@ static void note_failure(struct job *job)
 	}
 }
 
+static void write_command(struct job *job)
+{
+	struct text text = { 0 };
+	template_quoted(job, &text);
+	text_add(&text, "\n", 1);
+	put_bytes(job, text.bytes, text.length);
+	free(text.bytes);
+}
+
 void write_job(struct job *job)
 {
 	struct run *run = job->run;
+	if (run->o->dry_run)
+		write_command(job);
 	write_chunks(job);
 	if (job->out.fd >= 0)
 		write_pipe(job, job->out.fd);
