@@ -2,32 +2,35 @@
 #include "stream_bar.h"
 #include "stream_io.h"
 #include "stream_say.h"
+#include "stream_usage.h"
 
 #include <inttypes.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define INTERVAL_NS 250000000
-#define BAR_WIDTH 20
+#define BAR_WIDTH 6
 
-/* Under the lock of standard error. */
-static bool drawn;
-static int64_t next_draw;
+static atomic_bool drawn; /* changed under the lock of standard error */
+static int64_t began, drawn_at;
 static bool wanted;
+
+static const char take_off[] = "\r\033[K";
 
 static void clear(void)
 {
-	static const char take_off[] = "\r\033[K";
-	if (drawn)
+	if (atomic_exchange(&drawn, false))
 		write_all(STDERR_FILENO, take_off, sizeof(take_off) - 1);
-	drawn = false;
 }
 
-void bar_open(struct run *run)
+void bar_open(bool asked, int64_t now)
 {
-	wanted = (run->o->bar || run->o->eta) && isatty(STDERR_FILENO);
+	began = now;
+	wanted = asked && isatty(STDERR_FILENO);
 	if (wanted)
 		stderr_clear = clear;
 }
@@ -49,29 +52,13 @@ static void human(char *text, size_t size, double bytes)
 		bytes /= 1024;
 		unit++;
 	}
-	snprintf(text, size, unit ? "%.1f%c" : "%.0f", bytes, units[unit]);
+	snprintf(text, size, !unit ? "%.0f" : bytes < 99.95 ? "%.1f%c" : "%.0f%c", bytes, units[unit]);
 }
 
-static double oldest_age(struct run *run, int64_t now)
-{
-	double age = 0;
-	pthread_mutex_lock(&run->mutex);
-	struct job *job = run->oldest;
-	if (job) {
-		pthread_mutex_lock(&job->mutex);
-		/* When it started is settled before its process is known. */
-		if (job->pid > 0)
-			age = (double)(now - job->started) / 1e9;
-		pthread_mutex_unlock(&job->mutex);
-	}
-	pthread_mutex_unlock(&run->mutex);
-	return age;
-}
-
-static size_t how_far(struct run *run, char *text, size_t size, double seconds)
+static size_t how_far(const struct progress *p, char *text, size_t size, double seconds)
 {
 	char read[16], total[16], rate[16], bar[BAR_WIDTH + 1];
-	double in = (double)atomic_load(&run->bytes_in), all = (double)run->input_size;
+	double in = (double)p->in, all = (double)p->size;
 	human(read, sizeof(read), in);
 	human(rate, sizeof(rate), seconds > 0 ? in / seconds : 0);
 	if (all <= 0)
@@ -81,9 +68,9 @@ static size_t how_far(struct run *run, char *text, size_t size, double seconds)
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', (size_t)(part * BAR_WIDTH));
 	bar[BAR_WIDTH] = '\0';
-	size_t n = (size_t)snprintf(text, size, "[%s] %3.0f%% %s of %s, %s/s", bar, part * 100, read, total, rate);
+	size_t n = (size_t)snprintf(text, size, "[%s] %2.0f%% %s/%s %s/s", bar, part * 100, read, total, rate);
 	if (in > 0 && n < size)
-		n += (size_t)snprintf(text + n, size - n, ", ETA %.0f s", seconds * (all - in) / in);
+		n += (size_t)snprintf(text + n, size - n, " ETA %.0fs", seconds * (all - in) / in);
 	return n;
 }
 
@@ -94,24 +81,35 @@ static bool terminal_takes(void)
 	return poll(&terminal, 1, 0) > 0 && terminal.revents & POLLOUT;
 }
 
-void bar_draw(struct run *run, int64_t now)
+static size_t terminal_width(void)
+{
+	struct winsize size;
+	return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+bool bar_is_due(int64_t now)
+{
+	return wanted && (!atomic_load(&drawn) || now - drawn_at >= INTERVAL_NS) && terminal_takes();
+}
+
+void bar_draw(const struct progress *p)
 {
 	char line[512] = "\r";
 	char held[16];
-	if (!wanted || now < next_draw || !terminal_takes())
-		return;
-	next_draw = now + INTERVAL_NS;
-	human(held, sizeof(held), (double)memory_held(&run->memory));
-	pthread_mutex_lock(&run->mutex);
-	unsigned int running = run->running;
-	pthread_mutex_unlock(&run->mutex);
-	size_t n = 1 + how_far(run, line + 1, sizeof(line) - 1, (double)(now - run->began) / 1e9);
+	drawn_at = now_ns();
+	human(held, sizeof(held), (double)p->held);
+	size_t n = 1 + how_far(p, line + 1, sizeof(line) - 1, (double)(drawn_at - began) / 1e9);
 	if (n < sizeof(line))
-		n += (size_t)snprintf(line + n, sizeof(line) - n, ", %lu done, %u running, %s held, oldest %.1f s\033[K",
-				      atomic_load(&run->jobs_done), running, held, oldest_age(run, now));
+		n += (size_t)snprintf(line + n, sizeof(line) - n, " | %u running, %s held, oldest %.1fs", p->running, held, p->oldest);
+	if (n > sizeof(line) - sizeof(take_off))
+		n = sizeof(line) - sizeof(take_off);
+	/* A line that wraps could not be taken off again. */
+	if (n > terminal_width())
+		n = terminal_width();
+	memcpy(line + n, "\033[K", 3);
 	stderr_lock();
-	write_all(STDERR_FILENO, line, n < sizeof(line) ? n : sizeof(line) - 1);
-	drawn = true;
+	write_all(STDERR_FILENO, line, n + 3);
+	atomic_store(&drawn, true);
 	stderr_unlock();
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "stream_child.h"
 #include "stream_alloc.h"
-#include "stream_cpus.h"
 #include "stream_errors.h"
 #include "stream_io.h"
 #include "stream_loop.h"
@@ -139,12 +138,12 @@ static int start(struct job *job, int child_end[3])
 	child_feed(job);
 	if (job->outcome == OUTCOME_BAD_INPUT)
 		return -EIO;
-	unsigned long cpus[run->child_cpus_size / sizeof(unsigned long)];
-	cpus_of_children(run, (cpu_set_t *)cpus);
+	unsigned long cpus[run->cpus.size / sizeof(unsigned long)];
+	cpus_get(&run->cpus, (cpu_set_t *)cpus);
 	struct spawn spawn = {
 		.path = run->path, .words = job->words ? job->words : template_words(run->template),
 		.in = child_end[0], .out = child_end[1], .err = child_end[2],
-		.cpus = (cpu_set_t *)cpus, .cpus_size = run->child_cpus_size,
+		.cpus = (cpu_set_t *)cpus, .cpus_size = run->cpus.size,
 		.signals = &run->child_signals, .ignore_sigpipe = run->child_ignores_sigpipe,
 	};
 	if (!spawn.path) {

@@ -2,11 +2,13 @@
 #include "stream_control.h"
 #include "stream_alloc.h"
 #include "stream_commands.h"
-#include "stream_cpus.h"
 #include "stream_parse.h"
 #include "stream_say.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,7 +20,8 @@
 #define LIST_MAX 4096
 
 struct control {
-	struct run *run;
+	int (*change)(void *argument, const char *list);
+	void *argument;
 	int fd, client;
 	pthread_t thread;
 	bool started;
@@ -33,7 +36,7 @@ static socklen_t name_of(struct sockaddr_un *address, long pid)
 	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
 }
 
-struct control *control_open(struct run *run)
+struct control *control_open(int (*change)(void *argument, const char *list), void *argument)
 {
 	struct sockaddr_un address;
 	socklen_t length = name_of(&address, (long)getpid());
@@ -45,7 +48,7 @@ struct control *control_open(struct run *run)
 		return NULL;
 	}
 	struct control *control = must_alloc(sizeof(*control));
-	*control = (struct control){ .run = run, .fd = fd };
+	*control = (struct control){ .change = change, .argument = argument, .fd = fd };
 	return control;
 }
 
@@ -64,7 +67,7 @@ void control_close(struct control *control)
 	free(control);
 }
 
-static void *change(void *argument)
+static void *serve(void *argument)
 {
 	struct control *control = argument;
 	char list[LIST_MAX + 1];
@@ -72,7 +75,7 @@ static void *change(void *argument)
 	int error = n < 0 ? -EIO : 0;
 	if (!error) {
 		list[n] = '\0';
-		error = cpus_change(control->run, list);
+		error = control->change(control->argument, list);
 	}
 	n = send(control->client, &error, sizeof(error), MSG_NOSIGNAL);
 	(void)n;
@@ -103,7 +106,7 @@ void control_answer(struct control *control)
 		setsockopt(client, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
 		control->client = client;
 		atomic_store(&control->busy, true);
-		control->started = pthread_create(&control->thread, NULL, change, control) == 0;
+		control->started = pthread_create(&control->thread, NULL, serve, control) == 0;
 		if (control->started)
 			return;
 		atomic_store(&control->busy, false);
@@ -126,7 +129,7 @@ int cpus_main(int argc, char **argv)
 	socklen_t length = name_of(&address, (long)pid);
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, length) < 0)
-		die("cpus: process %llu is no padata that runs commands", pid);
+		die("cpus: process %llu is no padata at work", pid);
 	size_t size = strlen(argv[2]);
 	if (size > LIST_MAX || send(fd, argv[2], size, MSG_NOSIGNAL) < 0 || recv(fd, &error, sizeof(error), 0) != sizeof(error))
 		die("cpus: process %llu does not answer", pid);

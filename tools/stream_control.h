@@ -7,16 +7,17 @@
  * namespace, named after its process, where its own user may ask for other CPUs.
  */
 
-#include "stream_run.h"
-
 struct control;
 
-/* NULL when there is no socket to be had: the CPUs stay as they are. */
-struct control *control_open(struct run *run);
+/*
+ * change: to the CPUs of a list, 0 or -errno; it may sleep. NULL when there
+ * is no socket to be had: the CPUs stay as they are.
+ */
+struct control *control_open(int (*change)(void *argument, const char *list), void *argument);
 void control_close(struct control *control);
-/* For the loop to watch; -1 for NULL. */
+/* To be watched; -1 for NULL. */
 int control_fd(const struct control *control);
-/* Someone has connected: a thread does as asked, as the change waits for what is running. The loop. */
+/* Someone has connected: a thread does as asked, as the change waits for what is running. One thread alone calls this. */
 void control_answer(struct control *control);
 
 #endif

@@ -3,7 +3,6 @@
 #include "stream_say.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 cpumask_var_t cpus_parse(const char *list)
@@ -31,84 +30,79 @@ unsigned int cpus_jobs(const struct options *o, unsigned int cpus)
 	return jobs ? jobs : 1;
 }
 
-static void set_child_cpus(struct run *run, const struct cpumask *mask)
+int cpus_parse_live(const char *list, cpumask_var_t *mask)
 {
-	unsigned int cpu;
-	CPU_ZERO_S(run->child_cpus_size, run->child_cpus);
-	for_each_cpu(cpu, mask)
-		CPU_SET_S(cpu, run->child_cpus_size, run->child_cpus);
-}
-
-/* As many tasks as the memory can hold jobs; so many are outstanding when the first one takes long. */
-static unsigned int window(const struct run *run)
-{
-	size_t tasks = run->memory.limit / JOB_CHARGE / 2;
-	return tasks > 65536 ? 65536 : tasks < 64 ? 64 : (unsigned int)tasks;
-}
-
-int cpus_change(struct run *run, const char *list)
-{
-	cpumask_var_t mask;
-	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
+	if (!zalloc_cpumask_var(mask, GFP_KERNEL))
 		return -ENOMEM;
-	int error = cpulist_parse(list, mask);
-	if (!error && !cpumask_and(mask, mask, cpu_active_mask))
+	int error = cpulist_parse(list, *mask);
+	if (!error && !cpumask_and(*mask, *mask, cpu_active_mask))
 		error = -EINVAL;
-	if (!error) {
-		pthread_mutex_lock(&run->mutex);
-		set_child_cpus(run, mask);
-		run->slots = cpus_jobs(run->o, cpumask_weight(mask));
-		pthread_mutex_unlock(&run->mutex);
-		error = padata_set_cpumask(run->pinst, mask);
-	}
-	free_cpumask_var(mask);
-	if (!error)
-		run_submit(run);
+	if (error)
+		free_cpumask_var(*mask);
 	return error;
 }
 
-void cpus_of_children(struct run *run, cpu_set_t *set)
+static void set_from(struct cpus *cpus, const struct cpumask *mask)
 {
-	pthread_mutex_lock(&run->mutex);
-	memcpy(set, run->child_cpus, run->child_cpus_size);
-	pthread_mutex_unlock(&run->mutex);
+	unsigned int cpu;
+	pthread_mutex_lock(&cpus->mutex);
+	CPU_ZERO_S(cpus->size, cpus->set);
+	for_each_cpu(cpu, mask)
+		CPU_SET_S(cpu, cpus->size, cpus->set);
+	pthread_mutex_unlock(&cpus->mutex);
 }
 
-void cpus_open(struct run *run)
+int cpus_change(struct cpus *cpus, struct cpumask *mask)
 {
-	cpumask_var_t mask = cpus_parse(run->o->cpus);
-	run->child_cpus_size = CPU_ALLOC_SIZE(nr_cpu_ids);
-	run->child_cpus = CPU_ALLOC(nr_cpu_ids);
-	if (!run->child_cpus)
+	int error = padata_set_cpumask(cpus->pinst, mask);
+	if (!error)
+		set_from(cpus, mask);
+	return error;
+}
+
+void cpus_get(struct cpus *cpus, cpu_set_t *set)
+{
+	pthread_mutex_lock(&cpus->mutex);
+	memcpy(set, cpus->set, cpus->size);
+	pthread_mutex_unlock(&cpus->mutex);
+}
+
+void cpus_open(struct cpus *cpus, const struct cpumask *mask, unsigned int window)
+{
+	pthread_mutex_init(&cpus->mutex, NULL);
+	cpus->size = CPU_ALLOC_SIZE(nr_cpu_ids);
+	cpus->set = CPU_ALLOC(nr_cpu_ids);
+	if (!cpus->set)
 		die("out of memory");
-	set_child_cpus(run, mask);
-	run->slots = cpus_jobs(run->o, cpumask_weight(mask));
-	atomic_store(&run->cb_cpu, (int)cpumask_first(mask));
-	run->wq = alloc_workqueue("padata", 0, 0);
-	run->pinst = run->wq ? padata_alloc(mask, run->wq) : NULL;
-	if (!run->pinst || padata_set_window(run->pinst, window(run)) != 0)
+	set_from(cpus, mask);
+	atomic_store(&cpus->cb_cpu, (int)cpumask_first(mask));
+	cpus->wq = alloc_workqueue("padata", 0, 0);
+	cpus->pinst = cpus->wq ? padata_alloc(mask, cpus->wq) : NULL;
+	if (!cpus->pinst || padata_set_window(cpus->pinst, window) != 0)
 		die("cannot start the workers: %s", strerror(errno));
-	free_cpumask_var(mask);
-	padata_start(run->pinst);
+	padata_start(cpus->pinst);
 }
 
-void cpus_close(struct run *run)
+void cpus_close(struct cpus *cpus)
 {
-	padata_free(run->pinst);
-	destroy_workqueue(run->wq);
-	CPU_FREE(run->child_cpus);
+	padata_free(cpus->pinst);
+	destroy_workqueue(cpus->wq);
+	CPU_FREE(cpus->set);
+	pthread_mutex_destroy(&cpus->mutex);
 }
 
-int cpus_first(struct run *run)
+int cpus_first(struct cpus *cpus)
 {
 	cpumask_var_t mask;
-	int cpu = atomic_load(&run->cb_cpu);
+	int cpu = atomic_load(&cpus->cb_cpu);
 	if (!zalloc_cpumask_var(&mask, GFP_KERNEL))
 		return cpu;
+	pthread_mutex_lock(&cpus->mutex);
 	for (unsigned int i = 0; i < nr_cpu_ids; i++) {
-		if (CPU_ISSET_S(i, run->child_cpus_size, run->child_cpus))
+		if (CPU_ISSET_S(i, cpus->size, cpus->set))
 			cpumask_set_cpu(i, mask);
 	}
+	pthread_mutex_unlock(&cpus->mutex);
 	if (cpumask_and(mask, mask, cpu_active_mask))
 		cpu = (int)cpumask_first(mask);
 	free_cpumask_var(mask);

@@ -14,8 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BATCH ((size_t)1 << 20)
-#define PIECE ((size_t)1 << 20)
+#define UNIT_MOST ((size_t)1 << 20)
 
 struct source {
 	struct gzrun *run;
@@ -25,8 +24,20 @@ struct source {
 	uint64_t at; /* where in the input start is */
 	bool ended;
 	int error;
-	size_t longest; /* a member that is longer is decompressed as it comes */
+	size_t unit;    /* so much is decompressed at once */
+	size_t longest; /* a member that is longer, or its data, is decompressed as it comes */
 };
+
+static size_t unit_of(size_t memory)
+{
+	return memory / 16 < UNIT_MOST ? memory / 16 : UNIT_MOST;
+}
+
+size_t gunzip_task_size(size_t memory)
+{
+	/* Seven tasks fit, beside what has been read for the next one. */
+	return 2 * unit_of(memory) + unit_of(memory) / 4;
+}
 
 static size_t there(const struct source *s)
 {
@@ -48,6 +59,7 @@ static void fill(struct source *s, size_t bytes)
 	s->end -= s->start;
 	s->start = 0;
 	if (bytes > s->room) {
+		gzrun_hold(s->run, bytes, s->room);
 		s->room = bytes;
 		s->bytes = must_realloc(s->bytes, s->room);
 	}
@@ -102,16 +114,16 @@ static bool whole_member(struct source *s, size_t offset, size_t *member, size_t
 static bool submit_members(struct source *s)
 {
 	size_t length = 0, data = 0, member, member_data;
-	while (length < BATCH && data < BATCH && whole_member(s, length, &member, &member_data) &&
-	       (!length || data + member_data <= s->longest)) {
+	while (length < s->unit && data < s->unit && whole_member(s, length, &member, &member_data) &&
+	       (!length || (length + member <= s->longest && data + member_data <= s->longest))) {
 		length += member;
 		data += member_data;
 	}
 	struct gztask *task = gzrun_get(s->run);
 	if (!task)
 		return false;
-	gztask_need(&task->in, &task->in_room, length);
-	gztask_need(&task->out, &task->out_room, data);
+	gztask_need(task, &task->in, &task->in_room, length);
+	gztask_need(task, &task->out, &task->out_room, data);
 	memcpy(task->in, s->bytes + s->start, length);
 	task->in_length = length;
 	task->at = s->at;
@@ -127,10 +139,10 @@ static bool inflate_piece(struct source *s, struct ginflate *g, bool *more)
 	struct gztask *task = gzrun_get(s->run);
 	if (!task)
 		return *more = false;
-	gztask_need(&task->out, &task->out_room, PIECE);
+	gztask_need(task, &task->out, &task->out_room, s->unit);
 	task->work = NULL;
 	char *out = task->out;
-	size_t out_left = PIECE;
+	size_t out_left = s->unit;
 	enum ginflated state = GINFLATE_MORE;
 	while (state == GINFLATE_MORE && out_left) {
 		fill(s, 1);
@@ -142,7 +154,7 @@ static bool inflate_piece(struct source *s, struct ginflate *g, bool *more)
 		task->in_length += there(s) - in_left;
 		use(s, there(s) - in_left);
 	}
-	task->out_length = PIECE - out_left;
+	task->out_length = s->unit - out_left;
 	task->at = s->at;
 	if (state == GINFLATE_DAMAGED)
 		task->error = "the data is damaged";
@@ -185,8 +197,8 @@ static bool next_members(struct source *s, struct ginflate **g, bool first)
 	size_t member, data;
 	fill(s, 1);
 	if (!there(s)) {
-		if (s->error)
-			gzrun_fail(s->run, s->at, "cannot be read", s->error);
+		if (s->error || first)
+			gzrun_fail(s->run, s->at, s->error ? "cannot be read" : "unexpected end", s->error);
 		return false;
 	}
 	switch (look(s, &member)) {
@@ -203,7 +215,7 @@ static bool next_members(struct source *s, struct ginflate **g, bool first)
 	if (!member || member > s->longest)
 		return inflate_member(s, g);
 	/* A batch's worth, so that the next ones are there to be taken along. */
-	fill(s, member < BATCH ? BATCH : member);
+	fill(s, member < s->unit ? s->unit : member);
 	if (there(s) < member) {
 		gzrun_fail(s->run, s->at, s->error ? "cannot be read" : "unexpected end", s->error);
 		return false;
@@ -216,16 +228,18 @@ static bool next_members(struct source *s, struct ginflate **g, bool first)
 
 void gunzip_read(struct gzrun *run, int fd)
 {
-	struct source s = { .run = run, .fd = fd, .room = 2 * BATCH };
+	struct source s = { .run = run, .fd = fd, .unit = unit_of(run->o->memory) };
 	struct ginflate *g = NULL;
-	/* Of the memory, a task's share, in and out. */
-	s.longest = run->o->memory / 2 / (run->most_tasks + 1);
-	if (s.longest < BATCH)
-		s.longest = BATCH;
+	s.room = 2 * s.unit;
 	s.bytes = must_alloc(s.room);
+	gzrun_hold(run, s.room, 0);
+	/* Each task has two such, and so much has been read for the next. */
+	s.longest = run->o->memory / (2 * run->most_tasks + 2);
+	run->task_size = run->o->memory / run->most_tasks;
 	for (bool first = true; next_members(&s, &g, first); first = false)
 		;
 	if (g)
 		ginflate_close(g);
+	gzrun_hold(run, 0, s.room);
 	free(s.bytes);
 }

@@ -17,7 +17,7 @@ static void compress_task(struct gztask *task)
 	const struct options *o = task->run->o;
 	if (!gztask_read(task))
 		return;
-	gztask_need(&task->out, &task->out_room, gz_bound(o->level, o->bgzf, task->in_length));
+	gztask_need(task, &task->out, &task->out_room, gz_bound(o->level, o->bgzf, task->in_length));
 	task->out_length = gz_compress(o->level, o->bgzf, task->in, task->in_length, task->out, task->out_room);
 	if (!task->out_length) {
 		task->error = "cannot be compressed";
@@ -29,8 +29,9 @@ static void compress_task(struct gztask *task)
 static size_t block_size(const struct options *o)
 {
 	size_t block = o->block;
-	if (block > o->memory / 4)
-		block = o->memory / 4;
+	/* Four at least are held, in and out. */
+	if (block > o->memory / 8)
+		block = o->memory / 8;
 	/* The member's length has 32 bits. */
 	if (block > (size_t)1 << 31)
 		block = (size_t)1 << 31;
@@ -66,7 +67,7 @@ static void read_rest(struct gzrun *run, int fd, uint64_t at, size_t block)
 	struct gztask *task;
 	bool first = at == 0;
 	while ((task = gzrun_get(run)) != NULL) {
-		gztask_need(&task->in, &task->in_room, block);
+		gztask_need(task, &task->in, &task->in_room, block);
 		ssize_t n = read_all(fd, task->in, block);
 		if (n < 0) {
 			task->work = NULL;
@@ -105,7 +106,7 @@ void gzip_read(struct gzrun *run, int fd)
 	struct gztask *end = run->o->bgzf ? gzrun_get(run) : NULL;
 	if (!end)
 		return;
-	gztask_need(&end->out, &end->out_room, sizeof(bgzf_end));
+	gztask_need(end, &end->out, &end->out_room, sizeof(bgzf_end));
 	memcpy(end->out, bgzf_end, sizeof(bgzf_end));
 	end->out_length = sizeof(bgzf_end);
 	end->work = NULL;
@@ -126,7 +127,9 @@ int gzip_main(int argc, char **argv)
 	if (!o.decompress && isatty(STDOUT_FILENO))
 		die("gzip: compressed data is not for a terminal");
 	size_t block = block_size(&o);
-	gzrun_open(&run, &o, block + gz_bound(o.level, o.bgzf, block));
+	off_t at = S_ISREG(st.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
+	gzrun_open(&run, &o, o.decompress ? gunzip_task_size(o.memory) : block + gz_bound(o.level, o.bgzf, block),
+		   at >= 0 && st.st_size > at ? (uint64_t)(st.st_size - at) : 0);
 	if (S_ISFIFO(st.st_mode))
 		fcntl(fd, F_SETPIPE_SZ, 1 << 20);
 	if (o.decompress)

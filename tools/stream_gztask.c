@@ -2,6 +2,7 @@
 #include "stream_gztask.h"
 #include "stream_alloc.h"
 #include "stream_cpus.h"
+#include "stream_gzwatch.h"
 #include "stream_io.h"
 #include "stream_say.h"
 #include "stream_trace.h"
@@ -9,13 +10,15 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Enough that a worker that the system has set aside for a moment does not stop the other. */
 #define TASKS_PER_CPU 8u
+/* Tasks outstanding: more than there ever are. */
+#define WINDOW 65536u
 
 static void task_parallel(struct padata_priv *padata)
 {
@@ -63,13 +66,19 @@ static void task_serial(struct padata_priv *padata)
 			failed = true;
 		}
 	}
-	if (run->trace)
-		trace_span(run->trace, TRACE_WRITING, "write", task->number, began, now_ns());
+	if (run->trace) {
+		int64_t now = now_ns();
+		trace_span(run->trace, TRACE_WRITING, "write", task->number, began, now);
+		trace_count(run->trace, "memory held", now, atomic_load(&run->held));
+	}
 	pthread_mutex_lock(&run->mutex);
 	run->failed |= failed;
 	run->bytes_in += task->in_length;
 	run->bytes_out += task->out_length;
 	run->done++;
+	run->oldest = task->next;
+	if (!run->oldest)
+		run->newest = &run->oldest;
 	task->next = run->free_tasks;
 	run->free_tasks = task;
 	pthread_cond_signal(&run->changed);
@@ -88,31 +97,72 @@ static void keep_first(struct cpumask *mask, unsigned int count)
 	}
 }
 
-void gzrun_open(struct gzrun *run, const struct options *o, size_t task_size)
+/* Enough that a worker that the system has set aside for a moment does not stop the others. */
+static unsigned int enough_tasks(const struct gzrun *run, unsigned int cpus)
+{
+	unsigned int enough = TASKS_PER_CPU * cpus;
+	size_t most = run->o->memory / run->task_size;
+	return enough <= most ? enough : most ? (unsigned int)most : 1;
+}
+
+void gzrun_open(struct gzrun *run, const struct options *o, size_t task_size, uint64_t size)
 {
 	cpumask_var_t mask = cpus_parse(o->cpus);
 	*run = (struct gzrun){ .o = o, .name = o->file ? o->file : "standard input", .began = now_ns() };
+	run->task_size = task_size;
+	run->size = size;
+	run->newest = &run->oldest;
 	pthread_mutex_init(&run->mutex, NULL);
 	pthread_cond_init(&run->changed, NULL);
 	keep_first(mask, cpus_jobs(o, cpumask_weight(mask)));
-	run->most_tasks = TASKS_PER_CPU * cpumask_weight(mask);
-	if (run->most_tasks > o->memory / task_size)
-		run->most_tasks = o->memory / task_size ? (unsigned int)(o->memory / task_size) : 1;
-	run->cb_cpu = (int)cpumask_first(mask);
+	run->most_tasks = enough_tasks(run, cpumask_weight(mask));
 	run->trace = trace_open(o->trace);
-	run->wq = alloc_workqueue("padata", 0, 0);
-	run->pinst = run->wq ? padata_alloc(mask, run->wq) : NULL;
-	if (!run->pinst)
-		die("cannot start the workers: %s", strerror(errno));
+	bar_open(o->bar || o->eta, run->began);
+	cpus_open(&run->cpus, mask, WINDOW);
 	free_cpumask_var(mask);
-	padata_start(run->pinst);
+	run->watch = gzwatch_open(run);
+}
+
+int gzrun_change_cpus(void *argument, const char *list)
+{
+	struct gzrun *run = argument;
+	cpumask_var_t mask;
+	int error = cpus_parse_live(list, &mask);
+	if (error)
+		return error;
+	keep_first(mask, cpus_jobs(run->o, cpumask_weight(mask)));
+	error = cpus_change(&run->cpus, mask);
+	if (!error) {
+		pthread_mutex_lock(&run->mutex);
+		run->most_tasks = enough_tasks(run, cpumask_weight(mask));
+		pthread_cond_signal(&run->changed);
+		pthread_mutex_unlock(&run->mutex);
+	}
+	free_cpumask_var(mask);
+	return error;
+}
+
+void gzrun_progress(struct gzrun *run, int64_t now, struct progress *p)
+{
+	pthread_mutex_lock(&run->mutex);
+	*p = (struct progress){ .in = run->bytes_in, .size = run->size, .held = atomic_load(&run->held) };
+	p->running = (unsigned int)(run->submitted - run->done);
+	p->oldest = run->oldest ? (double)(now - run->oldest->began) / 1e9 : 0;
+	pthread_mutex_unlock(&run->mutex);
+}
+
+void gzrun_hold(struct gzrun *run, size_t more, size_t less)
+{
+	size_t held = atomic_fetch_add(&run->held, more - less) + more - less, peak = atomic_load(&run->held_peak);
+	while (held > peak && !atomic_compare_exchange_weak(&run->held_peak, &peak, held))
+		;
 }
 
 struct gztask *gzrun_get(struct gzrun *run)
 {
 	struct gztask *task = NULL;
 	pthread_mutex_lock(&run->mutex);
-	while (!run->failed && !run->free_tasks && run->tasks == run->most_tasks)
+	while (!run->failed && !run->free_tasks && run->tasks >= run->most_tasks)
 		pthread_cond_wait(&run->changed, &run->mutex);
 	bool make = !run->failed && !run->free_tasks;
 	if (make) {
@@ -141,18 +191,25 @@ struct gztask *gzrun_get(struct gzrun *run)
 
 void gzrun_submit(struct gzrun *run, struct gztask *task)
 {
+	struct cpus *cpus = &run->cpus;
 	int error;
+	task->began = now_ns();
+	task->next = NULL;
+	pthread_mutex_lock(&run->mutex);
 	task->number = ++run->submitted;
+	*run->newest = task;
+	run->newest = &task->next;
+	pthread_mutex_unlock(&run->mutex);
 	if (run->trace)
-		trace_span(run->trace, TRACE_READING, "read", task->number, run->reader_since, now_ns());
-	while ((error = padata_do_parallel(run->pinst, &task->padata, run->cb_cpu)) != -EINPROGRESS) {
-		/* The CPU to write on has been taken from the process: when what it has to write is written, another. */
-		if (error == -EINVAL) {
-			padata_flush(run->pinst);
-			run->cb_cpu = (int)cpumask_first(cpu_active_mask);
-		} else if (padata_wait_room(run->pinst) != 0) {
-			die("no task can be submitted");
-		}
+		trace_span(run->trace, TRACE_READING, "read", task->number, run->reader_since, task->began);
+	while ((error = padata_do_parallel(cpus->pinst, &task->padata, atomic_load(&cpus->cb_cpu))) != -EINPROGRESS) {
+		if (error != -EINVAL && padata_wait_room(cpus->pinst) == 0)
+			continue;
+		/* The CPU to write on is no longer ours: when what it has to write is written, another, as soon as there is one. */
+		padata_flush(cpus->pinst);
+		int cpu = cpus_first(cpus);
+		if (atomic_exchange(&cpus->cb_cpu, cpu) == cpu)
+			usleep(1000);
 	}
 }
 
@@ -168,10 +225,11 @@ void gzrun_fail(struct gzrun *run, uint64_t at, const char *error, int error_num
 	gzrun_submit(run, task);
 }
 
-void gztask_need(char **buffer, size_t *room, size_t bytes)
+void gztask_need(struct gztask *task, char **buffer, size_t *room, size_t bytes)
 {
 	if (bytes <= *room)
 		return;
+	gzrun_hold(task->run, bytes, *room);
 	free(*buffer);
 	*buffer = must_alloc(bytes);
 	*room = bytes;
@@ -181,7 +239,7 @@ bool gztask_read(struct gztask *task)
 {
 	if (task->in_file < 0)
 		return true;
-	gztask_need(&task->in, &task->in_room, task->in_length);
+	gztask_need(task, &task->in, &task->in_room, task->in_length);
 	ssize_t n = pread_all(task->in_file, task->in, task->in_length, (off_t)task->at);
 	if (n == (ssize_t)task->in_length)
 		return true;
@@ -195,9 +253,9 @@ static void say_stats(struct gzrun *run)
 	char line[512];
 	int n = snprintf(line, sizeof(line),
 			 "{\"command\":\"gzip\",\"seconds\":%.6f,\"jobs\":%lu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
-			 "\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
+			 "\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
 			 (double)(now_ns() - run->began) / 1e9, run->done, (unsigned long long)run->bytes_in,
-			 (unsigned long long)run->bytes_out, run->o->memory, resident_peak(),
+			 (unsigned long long)run->bytes_out, atomic_load(&run->held_peak), run->o->memory, resident_peak(),
 			 cpu_seconds(),
 			 run->failed);
 	stderr_lines(line, (size_t)n);
@@ -205,8 +263,9 @@ static void say_stats(struct gzrun *run)
 
 int gzrun_close(struct gzrun *run)
 {
-	padata_free(run->pinst);
-	destroy_workqueue(run->wq);
+	gzwatch_close(run->watch);
+	cpus_close(&run->cpus);
+	bar_close();
 	while (run->free_tasks) {
 		struct gztask *task = run->free_tasks;
 		run->free_tasks = task->next;

@@ -181,7 +181,7 @@ static void look_at_output(struct loop *loop, struct job *job, bool event)
 		job->out.armed = false;
 	if (job->oldest && run_may_flow(job)) {
 		if (there && (worth || now_ns() - job->flowed_at > FLOW_NS))
-			queue_work_on(atomic_load(&run->cb_cpu), run->wq, &run->flow);
+			queue_work_on(atomic_load(&run->cpus.cb_cpu), run->cpus.wq, &run->flow);
 		loop->tick = there && worth ? TICK_FIRST : loop->tick;
 	} else if (there && worth) {
 		size_t moved = child_drain(job);
@@ -262,7 +262,11 @@ static void look_at_all(struct loop *loop)
 		look_at_output(loop, job, false);
 	}
 	run_submit_again(loop->run);
-	bar_draw(loop->run, now);
+	if (bar_is_due(now)) {
+		struct progress p;
+		run_progress(loop->run, now, &p);
+		bar_draw(&p);
+	}
 }
 
 static void pass_signal(struct loop *loop)
@@ -324,7 +328,7 @@ static void start_again(struct work_struct *work)
 static void start_on_worker(struct job *job)
 {
 	INIT_WORK(&job->again, start_again);
-	queue_work_on(atomic_load(&job->run->cb_cpu), job->run->wq, &job->again);
+	queue_work_on(atomic_load(&job->run->cpus.cb_cpu), job->run->cpus.wq, &job->again);
 }
 
 static void start_those_put_off(struct loop *loop)
@@ -414,7 +418,7 @@ struct loop *loop_open(struct run *run)
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	loop->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	loop->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	loop->control = control_open(run);
+	loop->control = control_open(run_change_cpus, run);
 	if (loop->epoll < 0 || loop->wake < 0 || loop->signals < 0)
 		die("cannot make an event loop: %s", strerror(errno));
 	add_event(loop, loop->wake, EPOLLIN, EVENT_WAKE);

@@ -3,7 +3,6 @@
 #include "stream_bar.h"
 #include "stream_buffer.h"
 #include "stream_child.h"
-#include "stream_cpus.h"
 #include "stream_input.h"
 #include "stream_loop.h"
 #include "stream_say.h"
@@ -309,12 +308,60 @@ static void flow_work(struct work_struct *work)
 	pthread_mutex_unlock(&run->out_mutex);
 }
 
+/* As many tasks as the memory can hold jobs; so many are outstanding when the first one takes long. */
+static unsigned int window(const struct run *run)
+{
+	size_t tasks = run->memory.limit / JOB_CHARGE / 2;
+	return tasks > 65536 ? 65536 : tasks < 64 ? 64 : (unsigned int)tasks;
+}
+
 void run_start(struct run *run)
 {
 	INIT_WORK(&run->flow, flow_work);
-	bar_open(run);
-	cpus_open(run);
+	bar_open((run->o->bar || run->o->eta), run->began);
+	cpumask_var_t mask = cpus_parse(run->o->cpus);
+	run->slots = cpus_jobs(run->o, cpumask_weight(mask));
+	cpus_open(&run->cpus, mask, window(run));
+	free_cpumask_var(mask);
 	loop_open(run);
+}
+
+int run_change_cpus(void *argument, const char *list)
+{
+	struct run *run = argument;
+	cpumask_var_t mask;
+	int error = cpus_parse_live(list, &mask);
+	if (error)
+		return error;
+	error = cpus_change(&run->cpus, mask);
+	if (!error) {
+		pthread_mutex_lock(&run->mutex);
+		run->slots = cpus_jobs(run->o, cpumask_weight(mask));
+		pthread_mutex_unlock(&run->mutex);
+		run_submit(run);
+	}
+	free_cpumask_var(mask);
+	return error;
+}
+
+static double oldest_age(struct job *job, int64_t now)
+{
+	double age = 0;
+	pthread_mutex_lock(&job->mutex);
+	/* When it started is settled before its process is known. */
+	if (job->pid > 0)
+		age = (double)(now - job->started) / 1e9;
+	pthread_mutex_unlock(&job->mutex);
+	return age;
+}
+
+void run_progress(struct run *run, int64_t now, struct progress *p)
+{
+	*p = (struct progress){ .in = atomic_load(&run->bytes_in), .size = run->input_size, .held = memory_held(&run->memory) };
+	pthread_mutex_lock(&run->mutex);
+	p->running = run->running;
+	p->oldest = run->oldest ? oldest_age(run->oldest, now) : 0;
+	pthread_mutex_unlock(&run->mutex);
 }
 
 /* Under mutex. The order of submission is that of the ready list, whichever thread submits. */
@@ -339,11 +386,12 @@ static bool submit_one(struct run *run)
 	run->outstanding++;
 	job->padata.parallel = job_parallel;
 	job->padata.serial = job_serial;
-	int error = padata_do_parallel(run->pinst, &job->padata, atomic_load(&run->cb_cpu));
+	struct cpus *cpus = &run->cpus;
+	int error = padata_do_parallel(cpus->pinst, &job->padata, atomic_load(&cpus->cb_cpu));
 	/* Another CPU to write on, but only when the last one has nothing left to write: the order is kept by one. */
 	if (error == -EINVAL && run->outstanding == 1) {
-		atomic_store(&run->cb_cpu, cpus_first(run));
-		error = padata_do_parallel(run->pinst, &job->padata, atomic_load(&run->cb_cpu));
+		atomic_store(&cpus->cb_cpu, cpus_first(cpus));
+		error = padata_do_parallel(cpus->pinst, &job->padata, atomic_load(&cpus->cb_cpu));
 	}
 	if (error == -EINPROGRESS)
 		return true;
@@ -461,7 +509,7 @@ int run_finish(struct run *run, struct input *input)
 			pthread_cond_wait(&run->changed, &run->mutex);
 		pthread_mutex_unlock(&run->mutex);
 		loop_end(run->loop);
-		cpus_close(run);
+		cpus_close(&run->cpus);
 		loop_close(run->loop);
 	}
 	bar_close();

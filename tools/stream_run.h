@@ -7,11 +7,11 @@
  * Locks, outermost first: out_mutex, mutex, a job's mutex, the loop's, memory's.
  */
 
+#include "stream_cpus.h"
 #include "stream_job.h"
 #include "stream_memory.h"
 #include "stream_trace.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <sys/types.h>
 
@@ -24,12 +24,8 @@ struct template;
 
 struct run {
 	const struct options *o;
-	struct padata_instance *pinst;
-	struct workqueue_struct *wq;
+	struct cpus cpus;
 	struct work_struct flow;
-	atomic_int cb_cpu;
-	cpu_set_t *child_cpus; /* where children may run; under mutex */
-	size_t child_cpus_size;
 	sigset_t child_signals;
 	bool child_ignores_sigpipe;
 	int null_fd, input_fd;
@@ -105,6 +101,12 @@ void run_start_no_more(struct run *run);
 /* May it be written before it has ended? */
 bool run_may_flow(const struct job *job);
 void job_parallel(struct padata_priv *padata);
+
+struct progress;
+/* How far it is. Any thread. */
+void run_progress(struct run *run, int64_t now, struct progress *p);
+/* Other CPUs, of a list; argument: the run. 0 or -errno. Sleeps until what is running is done. */
+int run_change_cpus(void *argument, const char *list);
 
 /* End all children and the program at once, by the signal or with the status. */
 void run_end(struct run *run, int status, int sig) __attribute__((__noreturn__));

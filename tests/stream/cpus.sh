@@ -34,7 +34,7 @@ live_order()
 refusals()
 {
 	status_is 1 "$padata" map --cpus 99999999 -- echo <in && status_is 1 "$padata" map --cpus x -- echo <in &&
-		status_is 1 "$padata" cpus $$ 0 && [ "$(cat err)" = "padata: cpus: process $$ is no padata that runs commands" ] &&
+		status_is 1 "$padata" cpus $$ 0 && [ "$(cat err)" = "padata: cpus: process $$ is no padata at work" ] &&
 		status_is 1 "$padata" cpus 1 && status_is 1 "$padata" cpus zero 0
 }
 

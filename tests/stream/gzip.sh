@@ -83,24 +83,100 @@ damage()
 	cp data bad && refused && printf '\037' >bad && refused
 }
 
-# Every bit of a small file: the same data, or an error.
-every_bit()
+# Every byte of a small file changed, and the file cut at every length: the same data, or an error.
+every_byte()
 {
 	seq 1 30 >small
-	pad <small >small.gz
+	pad <small >small.pd && pad --bgzf <small >small.bgzf && gzip -c small >small.gz || return 1
 	python3 - "$padata" <<'P'
 import subprocess, sys
-good = open("small.gz", "rb").read()
 truth = open("small", "rb").read()
 wrong = 0
-for i in range(len(good)):
-    bad = bytearray(good)
-    bad[i] ^= 1 << (i % 8)
-    p = subprocess.run([sys.argv[1], "gzip", "-d"], input=bytes(bad), capture_output=True)
-    if p.returncode == 0 and p.stdout != truth or p.returncode not in (0, 1):
-        print("byte", i, "status", p.returncode)
+def refused_or_right(bad, what):
+    global wrong
+    p = subprocess.run([sys.argv[1], "gzip", "-d"], input=bad, capture_output=True)
+    lines = p.stderr.count(b"\n")
+    if not (p.returncode == 0 and p.stdout == truth and lines == 0 or p.returncode == 1 and lines == 1):
+        print(what, "status", p.returncode, p.stdout[:50], p.stderr)
         wrong = 1
+for kind in ("pd", "bgzf", "gz"):
+    good = open("small." + kind, "rb").read()
+    for i in range(len(good)):
+        for mask in (1 << i % 8, 0xff):
+            bad = bytearray(good)
+            bad[i] ^= mask
+            refused_or_right(bytes(bad), "%s byte %d by %02x" % (kind, i, mask))
+    # Nothing at all is no gzip file, as gzip has it; BGZF without its end mark is whole.
+    for i in range(len(good)):
+        refused_or_right(good[:i], "%s cut at %d" % (kind, i))
 sys.exit(wrong)
+P
+}
+
+# Small ones too: what is held stays below it, whatever the members are like.
+bounded()
+{
+	head -c 20000000 /dev/zero | tr '\0' z >same
+	cat data same >much
+	pad --block 4M <much >big.pd && pad --bgzf <much >big.bgzf && gzip -c much >big.gz && cat big.pd big.bgzf big.gz >big || return 1
+	for limit in 1 3 8; do
+		for way in '-j 1' '-j 2 --block 300K' '-1 --block 64M' --bgzf; do
+			# shellcheck disable=SC2086
+			pad --memory ${limit}M --stats json $way <much 2>err | gzip -dc | cmp - much && held $limit || return 1
+		done
+		cat much much much >thrice
+		pad -d --memory ${limit}M --stats json <big 2>err | cmp - thrice && held $limit || return 1
+	done
+}
+
+held()
+{
+	held=$(sed -n 's/.*"held_peak":\([0-9]*\).*/\1/p' err)
+	[ "$held" -gt 100000 ] && [ "$held" -le $(($1 << 20)) ] || { echo "held $held"; return 1; }
+}
+
+# Other CPUs while it runs: each worker keeps to its CPU, and the bytes stay the same.
+live_cpus()
+{
+	first=$(taskset -cp $$ | sed 's/.*: //; s/[,-].*//')
+	mkfifo slow
+	"$padata" gzip --block 50K <slow >live.gz &
+	pid=$!
+	{ head -c 2000000 data; "$padata" cpus $pid "$first" || echo no >failed; "$padata" cpus $pid 99999999 2>err && echo no >failed
+		tail -c +2000001 data; } >slow
+	wait $pid && [ ! -e failed ] && [ "$(wc -l <err)" -eq 1 ] && gzip -dc live.gz | cmp - data
+}
+
+# Nobody reads on: it ends, though no more input comes.
+closed_pipe()
+{
+	mkfifo silent
+	sleep 60 >silent &
+	writer=$!
+	{ pad --block 100K <silent 2>err; echo $? >status; } | :
+	kill $writer
+	[ "$(cat status)" -eq 141 ] && [ ! -s err ]
+}
+
+progress()
+{
+	python3 - "$padata" <<'P'
+import os, pty, sys
+pid, fd = pty.fork()
+if pid == 0:
+    os.dup2(os.open("packed", os.O_WRONLY | os.O_CREAT), 1)
+    os.execv(sys.argv[1], [sys.argv[1], "gzip", "-9", "--bar", "-a", "data"])
+seen = b""
+try:
+    while part := os.read(fd, 4096):
+        seen += part
+except OSError: # what a terminal without a program gives
+    pass
+status = os.waitpid(pid, 0)[1]
+ok = status == 0 and b"running" in seen and b"held" in seen and b"oldest" in seen
+if not ok:
+    print(seen, status)
+sys.exit(not ok)
 P
 }
 
@@ -117,6 +193,10 @@ ok "gzip: bgzip reads and indexes --bgzf" bgzf
 ok "gzip: tabix finds its way in --bgzf" tabix_index
 ok "gzip: reads what gzip, pigz and bgzip write, in any mixture" others_by_ours
 ok "gzip: damaged, cut and foreign files are refused" damage
-ok "gzip: no bit can change unseen" every_bit
+ok "gzip: no byte can change unseen, and none can be missing" every_byte
+ok "gzip: --memory is a bound" bounded
+ok "gzip: other CPUs while it runs" live_cpus
+ok "gzip: a closed pipe ends it at once" closed_pipe
+ok "gzip: progress on a terminal" progress
 ok "gzip: bad input" bad_input
 exit $cases_failed
