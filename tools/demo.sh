@@ -38,6 +38,7 @@ line encrypted "$(thousands "$(field encrypt out_packets)") packets, $(thousands
 other=$(field encrypt not_ip)
 [ "$other" -eq 0 ] || line "" "$other frames are not IP and were passed over"
 [ ! -s "$dir/encrypt.err" ] || line "" "$(sed 's/^padata-esp: //' "$dir/encrypt.err")"
+[ "$(field encrypt out_packets)" -gt 0 ] || { echo "$capture: there is no IP packet in it to show anything with" >&2; exit 1; }
 
 crypt decrypt "$dir/encrypted.pcap" "$dir/decrypted.pcap"
 line decrypted "$(thousands "$(field decrypt out_packets)") packets, each verified"
