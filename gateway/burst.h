@@ -14,18 +14,17 @@
 #include "config.h"
 #include "esp_packet.h"
 #include "segment.h"
+#include "udp.h"
 
-/* A burst that holds this much is let go: some 10 us of crypto, and half of what the kernel hands over at once. */
-#define GW_BURST_FULL 32768u
+/* A burst that holds this much is let go: some 10 us of crypto; what the kernel hands over at once may come on top. */
+#define GW_BURST_FULL 65536u
 #define GW_BURST_PACKETS 128u
-#define GW_BURST_ENOUGH 64u /* packets */
+#define GW_BURST_ENOUGH 96u /* packets */
 
 /* What one read or receive may bring. */
 #define GW_READ_MAX 65792u
 #define GW_IN_ROOM (GW_BURST_FULL + GW_READ_MAX)
-/* SPI to ICV around a packet: 8 + 16 + 17 + 16, rounded up. */
-#define GW_SEAL_MORE 64u
-#define GW_OUT_ROOM (GW_IN_ROOM + GW_BURST_PACKETS * 64u)
+#define GW_OUT_ROOM (GW_IN_ROOM + GW_BURST_PACKETS * GW_SEAL_MORE)
 
 struct gw_sa;
 struct gw_table;

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "udp.h"
 
 struct request {
 	struct nlmsghdr head;
@@ -85,8 +86,17 @@ static void no_link_address(struct request *r)
 	add(r, IFLA_AF_SPEC, &spec, sizeof(spec));
 }
 
+/* As many TCP segments at once as go out in one send: what is left over would cost as much as the rest. */
+static uint32_t segments(uint32_t mtu)
+{
+	uint32_t n = GW_SEND_BYTES / (mtu + GW_SEAL_MORE);
+
+	return n < 1 ? 1 : n > GW_SEND_PACKETS ? GW_SEND_PACKETS : n;
+}
+
 static int change_link(int fd, unsigned int index, uint32_t mtu, bool up)
 {
+	uint32_t most = segments(mtu);
 	struct request r;
 
 	begin(&r, RTM_NEWLINK, 0, sizeof(r.link));
@@ -95,6 +105,7 @@ static int change_link(int fd, unsigned int index, uint32_t mtu, bool up)
 	if (up)
 		r.link.ifi_flags = r.link.ifi_change = IFF_UP;
 	add(&r, IFLA_MTU, &mtu, sizeof(mtu));
+	add(&r, IFLA_GSO_MAX_SEGS, &most, sizeof(most));
 	return ask(fd, &r);
 }
 

@@ -72,6 +72,7 @@ static const unsigned int calls[] = {
     SYS_sched_setattr,
     SYS_sched_getparam,
     SYS_sched_getscheduler,
+    SYS_sched_setscheduler,
     SYS_getcpu,
     SYS_set_robust_list,
     SYS_rseq,

@@ -9,6 +9,13 @@
 
 #include "config.h"
 
+/* UDP's own limits on one send: bytes of payload for IPv4, packets. */
+#define GW_SEND_BYTES 65507u
+#define GW_SEND_PACKETS 64u
+
+/* SPI to ICV around a packet, at most: 8 + 16 + 17 + 16. */
+#define GW_SEAL_MORE 57u
+
 struct gw_udp_offloads {
 	bool gso; /* UDP_SEGMENT: many packets in one send */
 	bool gro; /* UDP_GRO: many in one receive */

@@ -22,10 +22,6 @@ struct gw_line {
 void gw_line_init(struct gw_line *line, const struct gw_udp_socket *socket, bool gso);
 void gw_line_destroy(struct gw_line *line);
 
-/* UDP's own limits on one send: bytes of payload for IPv4, packets. */
-#define GW_SEND_BYTES 65507u
-#define GW_SEND_PACKETS 64u
-
 struct gw_send {
 	const struct sockaddr_storage *to;
 	socklen_t to_len;
