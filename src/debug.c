@@ -114,29 +114,45 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 	snprintf(text, size, "parallel() has returned, padata_do_serial() has not been called");
 }
 
-static void say_stall(struct padata_instance *pinst, uint64_t taken, unsigned int outstanding)
+/* The serial stages that have tasks: those are older than any that has not come so far. Whether there was
+ * one. */
+static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 {
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
-	char text[128];
+	bool said = false;
 
-	if (taken < pd_window_next(&pinst->window)) {
-		say_stage(pinst, taken, text, sizeof(text));
-		fprintf(stderr,
-			"padata: stall: nothing moves, %u tasks outstanding; the oldest, task %llu: %s\n",
-			outstanding, (unsigned long long)taken, text);
-		return;
-	}
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct pd_lane *lane = pinst->lane_list[i];
 		uint64_t running = atomic_load_explicit(&lane->running, memory_order_relaxed);
 
-		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) <
+		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) >=
 		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
+			continue;
+		said = true;
+		if ((running & 3) == 1 + PD_SERIAL)
 			fprintf(stderr,
-				"padata: stall: nothing moves, %u tasks outstanding; CPU %d: %s serial()%s\n",
-				outstanding, lane->cpu, (running & 3) == 1 + PD_SERIAL ? "in" : "waiting for",
-				(running & 3) == 1 + PD_PARALLEL ? ", its worker is in parallel()" : "");
+				"padata: stall: nothing moves, %u outstanding; task %llu: in serial() on CPU "
+				"%d\n",
+				outstanding, (unsigned long long)(running >> 2), lane->cpu);
+		else
+			fprintf(
+			    stderr,
+			    "padata: stall: nothing moves, %u outstanding; serial() not begun on CPU %d%s\n",
+			    outstanding, lane->cpu,
+			    (running & 3) == 1 + PD_PARALLEL ? ", which is in parallel()" : "");
 	}
+	return said;
+}
+
+static void say_stall(struct padata_instance *pinst, uint64_t taken, unsigned int outstanding)
+{
+	char text[128];
+
+	if (say_serial(pinst, outstanding) || taken >= pd_window_next(&pinst->window))
+		return;
+	say_stage(pinst, taken, text, sizeof(text));
+	fprintf(stderr, "padata: stall: nothing moves, %u outstanding; the oldest, task %llu: %s\n",
+		outstanding, (unsigned long long)taken, text);
 }
 
 static void *watch(void *arg)

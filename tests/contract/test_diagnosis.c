@@ -188,20 +188,27 @@ static void run_stalled(callback *parallel, bool is_silent)
 	join(watch);
 }
 
-static void run_stalled_in_serial(void)
+/* The first task's serial() is held; the second may be unfinished, and is not the oldest. */
+static void run_stalled_in_serial(int tasks)
 {
 	pthread_t watch = watch_errors();
 	struct rig rig = rig_make(0);
-	struct task t;
+	struct task t[2];
 	sem_t begun, hold;
 	sem_init(&begun, 0, 0);
 	sem_init(&hold, 0, 0);
-	task_init(&t, 0, parallel_finish, serial_hold);
-	t.begun = &begun;
-	t.hold = &hold;
-	accept_task(rig.inst, &t, usable_cpu(0));
+	task_init(&t[0], 0, parallel_finish, serial_hold);
+	task_init(&t[1], 1, parallel_leave, serial_note);
+	t[0].begun = &begun;
+	t[0].hold = &hold;
+	for (int i = 0; i < tasks; i++)
+		accept_task(rig.inst, &t[i], usable_cpu(0));
 	stall(false);
 	sem_post(&hold);
+	if (tasks > 1) {
+		EVENTUALLY(atomic_load(&t[1].parallels) == 1);
+		padata_do_serial(&t[1].p);
+	}
 	rig_end(rig);
 	close(2);
 	join(watch);
@@ -225,7 +232,9 @@ static void play(const char *part)
 	else if (!strcmp(part, "held"))
 		run_stalled(parallel_hold, false);
 	else if (!strcmp(part, "serial held"))
-		run_stalled_in_serial();
+		run_stalled_in_serial(1);
+	else if (!strcmp(part, "serial held, the next left"))
+		run_stalled_in_serial(2);
 	else if (!strcmp(part, "nothing"))
 		usleep(1500000);
 	exit(0);
@@ -307,6 +316,14 @@ static void stall_of_a_running_serial(void)
 	names_cpu();
 }
 
+static void stall_names_the_oldest(void)
+{
+	reported("stall", "serial held, the next left");
+	expect(strstr(text, "task 0: in serial()") != NULL);
+	expect(lines_with("padata_do_serial") == 0);
+	names_cpu();
+}
+
 static void unknown_words_are_reported(void)
 {
 	reported("sleep,nonsense", "many");
@@ -324,6 +341,7 @@ static const struct test_case cases[] = {
 	{"E7 a stall: the oldest task was left unfinished", stall_of_an_unfinished_task},
 	{"E7 a stall: the oldest task's parallel() runs", stall_of_a_running_parallel},
 	{"E7 a stall: the oldest task's serial() waits", stall_of_a_running_serial},
+	{"E7 a stall: not a younger task that is unfinished too", stall_names_the_oldest},
 	{"E7 a word that is not known is reported", unknown_words_are_reported},
 };
 
