@@ -155,13 +155,22 @@ static enum gw_end start(struct run *r, char err[ESP_ERROR_LEN])
 	return GW_END_OK;
 }
 
+static bool has_ipv6(const struct gw_config *c)
+{
+	for (size_t i = 0; i < c->address_count; i++)
+		if (c->addresses[i].addr.family == 6)
+			return true;
+	return false;
+}
+
 static void follow_mtu(struct gw_gateway *g)
 {
 	uint32_t mtu = g->config->mtu ? 0 : gw_plane_mtu(g->plane);
+	/* With less than 1,280 the kernel takes IPv6 from the device; what is then larger than the path is cut on the way. */
+	uint32_t least = has_ipv6(g->config) ? 1280 : 576;
 
-	/* The least that IPv6 can do with; what is larger than the path is answered by ICMP, or cut. */
-	if (mtu && mtu < 1280)
-		mtu = 1280;
+	if (mtu && mtu < least)
+		mtu = least;
 	if (mtu && mtu != g->mtu && gw_privileged_set_mtu(&g->privileged, mtu) == 0)
 		g->mtu = mtu;
 }

@@ -56,5 +56,6 @@ int esp_cmd_bench(int argc, char **argv);
 int esp_cmd_compare(int argc, char **argv);
 int esp_cmd_gateway(int argc, char **argv);
 int esp_cmd_ctl(int argc, char **argv);
+int esp_cmd_top(int argc, char **argv);
 
 #endif

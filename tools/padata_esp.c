@@ -24,6 +24,8 @@ static const char usage[] =
 	"  padata-esp ctl [--socket PATH] [--json] COMMAND asks a running gateway, or changes it:\n"
 	"                                                  sa add FILE, sa del spi N, sa list, stats, cpus [LIST],\n"
 	"                                                  events, reload\n"
+	"  padata-esp top [--socket PATH] [--interval SECONDS] [--count N]\n"
+	"                                                  a running gateway, looked at again and again\n"
 	"\n"
 	"IN is a pcap or pcapng file, OUT a pcap file; - is standard input or output.\n"
 	"FILE holds SAs in the words of 'ip xfrm state' and must be readable by its owner only.\n"
@@ -53,6 +55,7 @@ static const struct {
 	{ "compare", esp_cmd_compare },
 	{ "gateway", esp_cmd_gateway },
 	{ "ctl", esp_cmd_ctl },
+	{ "top", esp_cmd_top },
 };
 
 static void say(const char *format, va_list args)
@@ -107,7 +110,7 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		fputs(usage, stderr);
 	else
-		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare, gateway or ctl; --help explains",
+		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare, gateway, ctl or top; --help explains",
 			name);
 	return ESP_EXIT_USAGE;
 }
