@@ -112,7 +112,8 @@ static bool pending(struct padata_instance *pinst)
 static void prefetch_task(const void *task)
 {
 	pd_prefetch_write(task);
-	pd_prefetch_write((const char *)task + PD_CACHE_LINE);
+	/* No pointer arithmetic: before the first lap it is none. */
+	pd_prefetch_write((const void *)((uintptr_t)task + PD_CACHE_LINE));
 }
 
 /* Calling */
