@@ -114,8 +114,7 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 	snprintf(text, size, "parallel() has returned, padata_do_serial() has not been called");
 }
 
-/* The serial stages that have tasks: those are older than any that has not come so far. Whether there was
- * one. */
+/* The serial stages that have tasks, which are older than any that has not come so far; whether one has. */
 static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 {
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
@@ -124,22 +123,19 @@ static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct pd_lane *lane = pinst->lane_list[i];
 		uint64_t running = atomic_load_explicit(&lane->running, memory_order_relaxed);
+		char text[128];
 
 		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) >=
 		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
 			continue;
-		said = true;
 		if ((running & 3) == 1 + PD_SERIAL)
-			fprintf(stderr,
-				"padata: stall: nothing moves, %u outstanding; task %llu: in serial() on CPU "
-				"%d\n",
-				outstanding, (unsigned long long)(running >> 2), lane->cpu);
+			snprintf(text, sizeof(text), "task %llu: in serial()", (unsigned long long)(running >> 2));
 		else
-			fprintf(
-			    stderr,
-			    "padata: stall: nothing moves, %u outstanding; serial() not begun on CPU %d%s\n",
-			    outstanding, lane->cpu,
-			    (running & 3) == 1 + PD_PARALLEL ? ", which is in parallel()" : "");
+			snprintf(text, sizeof(text), "serial() not begun%s",
+				 running ? ", the worker is in parallel()" : "");
+		fprintf(stderr, "padata: stall: nothing moves, %u outstanding; %s, CPU %d\n", outstanding, text,
+			lane->cpu);
+		said = true;
 	}
 	return said;
 }
