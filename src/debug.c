@@ -129,12 +129,13 @@ static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
 			continue;
 		if ((running & 3) == 1 + PD_SERIAL)
-			snprintf(text, sizeof(text), "task %llu: in serial()", (unsigned long long)(running >> 2));
+			snprintf(text, sizeof(text), "task %llu: in serial()",
+				 (unsigned long long)(running >> 2));
 		else
 			snprintf(text, sizeof(text), "serial() not begun%s",
 				 running ? ", the worker is in parallel()" : "");
-		fprintf(stderr, "padata: stall: nothing moves, %u outstanding; %s, CPU %d\n", outstanding, text,
-			lane->cpu);
+		fprintf(stderr, "padata: stall: nothing moves, %u outstanding; %s, CPU %d\n", outstanding,
+			text, lane->cpu);
 		said = true;
 	}
 	return said;
