@@ -62,8 +62,8 @@ halt_never()
 timeout()
 {
 	began=$(date +%s)
-	fifth 125 'sleep 100' --timeout 0.2 && says 'job 5 .*--timeout 0.2' && [ "$(tail -n 1 out)" = 41 ] &&
-		[ $(($(date +%s) - began)) -lt 20 ]
+	fifth 125 'sleep 100' --timeout 2 && says 'job 5 .*--timeout 2' && [ "$(tail -n 1 out)" = 41 ] &&
+		[ $(($(date +%s) - began)) -lt 90 ]
 }
 
 timeout_of_the_deaf()
