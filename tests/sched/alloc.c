@@ -76,8 +76,15 @@ void alloc_check(uintptr_t address, size_t size, const char *what, void *pc)
 		sched_fail("%s at %#lx", what, (unsigned long)address);
 	}
 	b = block_of(address);
-	if (!b || !running)
+	if (!running)
 		return;
+	if (!b) {
+		if (unlikely(address - ARENA_BASE < ARENA_SIZE && fiber_is_gone(address))) {
+			finding_at(pc, NULL);
+			sched_fail("%s at %#lx, in the memory of a thread that has ended", what, (unsigned long)address);
+		}
+		return;
+	}
 	if (unlikely(b == blocks || address + size > b->address + b->size)) {
 		finding_at(pc, b == blocks ? NULL : b->alloc_pc);
 		sched_fail("%s of %zu bytes at %#lx, outside of any block", what, size, (unsigned long)address);
@@ -214,6 +221,7 @@ void sched_free(void *p)
 		sched_fail("free of %p, which was freed before", p);
 	}
 	point();
+	past_learn(self, b->address);
 	shadow_freed(b->address, b->size, pc);
 	b->live = false;
 	b->free_pc = pc;

@@ -31,6 +31,7 @@ static unsigned int switch_one_in, stale_one_in, event_one_in;
 static struct decision decisions[MAX_CHOICES];
 static uint32_t n_decisions, prefix;
 static unsigned int preemptions, stale;
+static bool alone; /* nobody could notice what the thread does next */
 static uint32_t change_points[PCT_DEPTH - 1], lowest_priority;
 
 static uint64_t random_next(void)
@@ -60,12 +61,12 @@ void explore_begin(void)
 	explore.steps = 0;
 	n_decisions = 0;
 	preemptions = stale = 0;
-	quiet = false;
+	quiet = explore.cut = alone = false;
 	rng = explore.seed;
 	switch_one_in = switches[random_below(6)];
 	stale_one_in = others[random_below(6)];
 	event_one_in = one_in(2) ? 0 : 8 << random_below(3);
-	explore.clock_step_ns = explore.strategy == RANDOM || explore.strategy == PCT ? clocks[random_below(4)] : 1000;
+	explore.clock_step_ns = explore.strategy == RANDOM || explore.strategy == PCT ? clocks[random_below(4)] : 5000;
 	for (int i = 0; i < PCT_DEPTH - 1; i++)
 		change_points[i] = 1 + random_below(explore.pct_steps ? explore.pct_steps : 1);
 	lowest_priority = 1000;
@@ -98,9 +99,14 @@ static unsigned int decide_exhaustively(enum choice kind, unsigned int n)
 	if (kind == CHOOSE_THREAD ? preemptions >= explore.max_preemptions
 				  : kind != CHOOSE_FREE && stale >= explore.max_stale)
 		allowed = 1;
+	if (alone)
+		allowed = 1;
 	if (n_decisions < prefix) {
 		if (d->kind != kind || d->n != allowed)
 			sched_fail("the scenario is not deterministic: choice %u", n_decisions);
+	} else if (!alone && !explore.max_stale && !past_is_new(kind, preemptions)) {
+		explore.cut = true;
+		fiber_abandon();
 	} else {
 		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0};
 	}
@@ -146,7 +152,10 @@ unsigned int choose(enum choice kind, unsigned int n)
 
 unsigned int sched_choose(unsigned int n)
 {
-	return choose(CHOOSE_FREE, n);
+	unsigned int chosen = choose(CHOOSE_FREE, n);
+
+	past_learn(self, chosen);
+	return chosen;
 }
 
 void sched_explore(bool on)
@@ -208,32 +217,35 @@ static bool fire_timer(void)
 
 	if (!deadline)
 		return false;
-	now_ns = deadline > now_ns ? deadline : now_ns;
+	time_join(&now_ns, deadline);
 	wake(who);
+	time_join(&fibers[who].time, deadline);
 	fibers[who].timed_out = true;
 	return true;
 }
 
-static void count_step(void)
+static void step(void)
 {
+	/* The next choice is another state, even if the thread does nothing meanwhile. */
+	past_learn(self, 0);
 	if (++explore.steps > explore.max_steps)
 		sched_fail("livelock: no end after %u steps", explore.max_steps);
 }
 
-void point(void)
+static void point_if(bool shared)
 {
 	uint32_t others = runnable & ~(1u << self);
 	unsigned int next;
 
 	if (!running)
 		return;
-	count_step();
+	step();
 	if (unlikely(fibers[self].idle_loads >= SPIN)) {
 		fibers[self].idle_loads = SPIN / 2;
 		point_yield();
 		return;
 	}
-	if (explore.strategy != EXHAUSTIVE && explore.steps % TIMER_EVERY == 0 && explore.timed &&
+	if (!explore_by_choices() && explore.steps % TIMER_EVERY == 0 && explore.timed &&
 	    choose(CHOOSE_EVENT, 2)) {
 		fire_timer();
 		others = runnable & ~(1u << self);
@@ -246,12 +258,30 @@ void point(void)
 				fibers[self].priority = lowest_priority--;
 		next = highest_priority(runnable);
 	} else {
-		unsigned int chosen = choose(CHOOSE_THREAD, 1 + (unsigned int)__builtin_popcount(others));
+		unsigned int chosen;
 
+		alone = !shared;
+		chosen = choose(CHOOSE_THREAD, 1 + (unsigned int)__builtin_popcount(others));
+		alone = false;
 		next = chosen ? nth_bit(others, chosen - 1) : self;
 	}
 	if (next != self)
 		fiber_switch(next);
+}
+
+void point(void)
+{
+	point_if(true);
+}
+
+void point_fence(void)
+{
+	point_if(!explore_is_fresh());
+}
+
+void point_before(uintptr_t address, bool write)
+{
+	point_if(explore.strategy != EXHAUSTIVE || quiet || past_shared(address, write));
 }
 
 /* The runnable threads but this one, the next by number first: so that all get their turn. */
@@ -272,7 +302,7 @@ void point_yield(void)
 
 	if (!running)
 		return;
-	count_step();
+	step();
 	if (!others) {
 		/* It waits for somebody who sleeps: let the time pass. */
 		if (!explore.timed || !fire_timer())
@@ -338,7 +368,7 @@ void block(enum wait why, uintptr_t on)
 	struct fiber *f = &fibers[self];
 	unsigned int next;
 
-	count_step();
+	step();
 	f->wait = why;
 	f->wait_on = on;
 	f->timed_out = false;
@@ -361,6 +391,8 @@ void wake(unsigned int fiber)
 	f->deadline = 0;
 	f->wait = RUNS;
 	f->idle_loads = 0;
+	time_join(&f->time, fibers[self].time);
+	past_learn(fiber, fibers[self].past);
 	runnable |= 1u << fiber;
 }
 

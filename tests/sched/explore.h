@@ -25,11 +25,25 @@ struct exploration {
 	uint32_t steps;
 	uint32_t clock_step_ns; /* how long it takes to look at the clock */
 	unsigned int timed; /* threads that wait with a timeout */
+	bool cut;	    /* it came to a state that the search has seen */
 };
 
 extern struct exploration explore;
 
+/* By choices, one by one: threads have clocks of their own then, which follow what they read of each other. */
+static inline bool explore_by_choices(void)
+{
+	return explore.strategy == EXHAUSTIVE || explore.strategy == REPLAY;
+}
+
+/* The exhaustive search without stale reads. */
+static inline bool explore_is_fresh(void)
+{
+	return explore.strategy == EXHAUSTIVE && !explore.max_stale;
+}
+
 void explore_begin(void);
+/* Begin a search, or once more with what was learned. */
 void explore_first_leaf(void);
 bool explore_next_leaf(void);
 void explore_print_choices(char *out, size_t size);

@@ -130,6 +130,10 @@ int fiber_create(void *(*start)(void *), void *argument)
 	memset(&f->acq, 0, sizeof(f->acq));
 	if (id) {
 		f->now = fibers[self].now;
+		f->time = fibers[self].time;
+		f->past = 0;
+		past_learn(id, fibers[self].past);
+		past_learn(self, id);
 		f->cpu = fibers[self].cpu;
 		f->affinity = fibers[self].affinity;
 		tick();
@@ -153,6 +157,15 @@ int fiber_create(void *(*start)(void *), void *argument)
 	thread_begins(id);
 	runnable |= 1u << id;
 	return (int)id;
+}
+
+bool fiber_is_gone(uintptr_t address)
+{
+	for (unsigned int i = 0; i < n_fibers; i++)
+		if (fibers[i].wait == FINISHED && (address - (uintptr_t)fibers[i].stack < STACK_SIZE ||
+						   (uintptr_t)fibers[i].tp - address <= tls_size))
+			return true;
+	return false;
 }
 
 void fiber_switch(unsigned int to)

@@ -43,6 +43,8 @@ struct fiber {
 	uintptr_t wait_on;
 	uint32_t wait_bits;
 	uint64_t deadline; /* 0: none */
+	uint64_t time;	   /* in the exhaustive search: what the clock shows the thread next, at least */
+	uint64_t past;	   /* see past.c */
 	bool timed_out;
 	bool joined, detached;
 	int cpu;
@@ -69,16 +71,34 @@ int fiber_create(void *(*start)(void *), void *argument);
 void fiber_exit(void *result) __attribute__((__noreturn__));
 void fiber_abandon(void) __attribute__((__noreturn__)); /* end the schedule as it stands */
 void fiber_switch(unsigned int to);
+bool fiber_is_gone(uintptr_t address); /* the stack or the thread-local memory of a thread that has ended */
 
 /* explore.c: the points of choice */
 enum choice { CHOOSE_THREAD, CHOOSE_STALE, CHOOSE_EVENT, CHOOSE_FREE };
 void point(void);			/* another thread may run here */
+void point_before(uintptr_t address, bool write); /* ... if the object is shared */
+void point_fence(void);			/* ... if something may be stale: nobody notices a fence but by that */
 void point_yield(void);			/* another one has to, if it can */
 void block(enum wait why, uintptr_t on); /* until somebody calls wake() */
 void wake(unsigned int fiber);
 unsigned int choose(enum choice kind, unsigned int n); /* 0 is what happens by default */
 void thread_begins(unsigned int fiber);
 void thread_gone(void) __attribute__((__noreturn__));
+
+/* past.c: which states the exhaustive search has seen, and which objects are shared */
+struct past {
+	uint64_t wrote, reads;
+};
+void past_begin_search(void);
+bool past_begin_again(void); /* true: an object was found to be shared, and the search has to be done again */
+void past_reset(void);
+void past_read(struct past *object);
+void past_write(struct past *object);
+void past_learn(unsigned int fiber, uint64_t what);
+bool past_is_new(unsigned int kind, unsigned int used); /* reached by so many preemptions */
+bool past_shared(uintptr_t address, bool write);
+extern struct past cpus_past; /* which CPUs there are, and where the threads are */
+extern struct past system_past; /* what lies behind system calls */
 
 /* memory.c */
 __extension__ typedef unsigned __int128 value_t;
@@ -94,6 +114,10 @@ void memory_fence(enum order order);
 void memory_barrier_all(void); /* membarrier(2) */
 void memory_synchronise_all(void); /* as if every thread had met all others */
 void view_join(struct view *into, const struct view *from);
+static inline void time_join(uint64_t *into, uint64_t from)
+{
+	*into = *into > from ? *into : from;
+}
 static inline void tick(void)
 {
 	fibers[self].now.hb[self]++;
@@ -104,11 +128,13 @@ static inline void tick(void)
 struct word {
 	uint32_t plain; /* the accesses, by the bytes that they touched */
 	uint32_t loc;	/* the atomic objects that begin in it */
-	uint32_t sync;	/* the mutex or condition variable */
+	uint32_t sync;	/* the mutex, condition variable or futex */
 };
 void shadow_reset(void);
 void shadow_init(void);
 struct word *shadow_word(uintptr_t address); /* NULL: not memory that is watched */
+size_t shadow_words(void);
+size_t shadow_number(uintptr_t address); /* of the word, below shadow_words(); 0 where nothing is watched */
 struct word *shadow_peek(uintptr_t address); /* ... or not touched yet */
 void shadow_access(uintptr_t address, size_t size, bool write, void *pc);
 /* While nothing is explored all is taken as ordered; but what was atomic begins anew where it is written. */
@@ -135,6 +161,7 @@ void sync_reset(void);
 
 /* system.c */
 void system_reset(void);
+uint64_t *system_clock(void); /* as the thread that runs has it */
 void system_thread_ends(void);
 
 /* report.c */

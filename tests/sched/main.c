@@ -27,7 +27,7 @@ static struct {
 } args = {.random = 20000, .pct = 20000, .exhaustive = 1000000, .preemptions = -1, .stale = -1, .label = "", .seed = 1};
 
 static struct {
-	unsigned long random, pct, exhaustive, steps;
+	unsigned long random, pct, exhaustive, cut, steps;
 	bool exhausted;
 } count;
 static unsigned long total;
@@ -64,6 +64,7 @@ static bool run(const struct sched_scenario *scenario)
 	memory_reset();
 	shadow_reset();
 	alloc_reset();
+	past_reset();
 	sync_reset();
 	system_reset();
 	if (data_size)
@@ -149,14 +150,19 @@ static void begin_exhaustive(const struct sched_scenario *s)
 {
 	explore.max_preemptions = args.preemptions >= 0 ? (unsigned int)args.preemptions : s->preemptions;
 	explore.max_stale = args.stale >= 0 ? (unsigned int)args.stale : s->stale;
+	past_begin_search();
 	explore_first_leaf();
 }
 
 static bool run_exhaustive(const struct sched_scenario *s)
 {
+	bool clean;
+
 	explore.strategy = EXHAUSTIVE;
+	clean = run(s);
 	count.exhaustive++;
-	return run(s);
+	count.cut += explore.cut;
+	return clean;
 }
 
 /* All the schedules that were asked for; false when one found something. */
@@ -175,7 +181,9 @@ static bool run_all(const struct sched_scenario *s, double until)
 	begin_exhaustive(s);
 	while (clean && !count.exhausted && count.exhaustive < args.exhaustive) {
 		clean = run_exhaustive(s);
-		if (clean)
+		if (clean && past_begin_again())
+			explore_first_leaf();
+		else if (clean)
 			count.exhausted = !explore_next_leaf();
 	}
 	return clean;
@@ -211,15 +219,15 @@ static bool find(const struct sched_scenario *s)
 static bool run_scenario(const struct sched_scenario *s, double until)
 {
 	double begin = seconds(), took;
-	char exhaustive[100] = "";
+	char exhaustive[140] = "";
 	bool good;
 
 	memset(&count, 0, sizeof(count));
 	good = args.find != 0 ? find(s) : run_all(s, until);
 	took = seconds() - begin;
 	if (count.exhaustive)
-		snprintf(exhaustive, sizeof(exhaustive), ", %lu exhaustive with %u preemptions and %u stale%s",
-			 count.exhaustive, explore.max_preemptions, explore.max_stale,
+		snprintf(exhaustive, sizeof(exhaustive), ", %lu exhaustive, %lu of them cut short, with %u preemptions and %u stale%s",
+			 count.exhaustive, count.cut, explore.max_preemptions, explore.max_stale,
 			 count.exhausted ? ": all" : ": not all");
 	printf("%s %s%s%s: %lu schedules (%lu random, %lu PCT%s), %lu steps each, %.0f a second\n", good ? "ok" : "not ok",
 	       args.label, args.label[0] ? " " : "", s->name, schedules(), count.random, count.pct, exhaustive, count.steps / (schedules() + !schedules()),

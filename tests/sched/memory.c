@@ -15,6 +15,7 @@
  * See README.md for why this is sound and what it leaves out.
  */
 
+#include "explore.h"
 #include "internal.h"
 
 #include <string.h>
@@ -23,6 +24,7 @@
 struct store {
 	value_t value;
 	uint32_t older;
+	uint64_t time; /* of the thread that wrote it */
 	uint32_t sc;		     /* when a seq_cst access first wrote or read it */
 	uint32_t seen[MAX_THREADS]; /* the epoch in which each thread first wrote or read it */
 	bool rmw;		     /* nothing may come between it and the one before */
@@ -36,6 +38,7 @@ struct loc {
 	uint8_t offset, size;
 	uint32_t written[MAX_THREADS], read[MAX_THREADS]; /* the last epochs, for races with plain accesses */
 	void *written_pc, *read_pc;
+	struct past past;
 };
 
 /* No more stores than this are looked at for a stale read. */
@@ -75,10 +78,13 @@ void memory_synchronise_all(void)
 	for (unsigned int i = 1; i < n_fibers; i++)
 		view_join(&all, &fibers[i].now);
 	for (unsigned int i = 0; i < n_fibers; i++) {
+		time_join(&fibers[0].time, fibers[i].time);
 		fibers[i].now = all;
 		fibers[i].now.hb[i]++;
 		fibers[i].now.coh[i]++;
 	}
+	for (unsigned int i = 1; i < n_fibers; i++)
+		fibers[i].time = fibers[0].time;
 }
 
 static value_t raw_read(const void *address, unsigned int size)
@@ -102,6 +108,7 @@ static struct store *new_store(value_t value)
 		sched_fail("too many stores in one schedule");
 	s->value = value;
 	s->older = 0;
+	s->time = 0;
 	s->sc = NEVER;
 	s->rmw = s->message = false;
 	memset(s->seen, 0xff, sizeof(s->seen));
@@ -139,6 +146,8 @@ static struct loc *resized(struct word *word, struct loc *old, void *address, un
 	memcpy(loc->read, old->read, sizeof(loc->read));
 	stores[loc->newest].message = from->message;
 	stores[loc->newest].view = from->view;
+	stores[loc->newest].time = from->time;
+	loc->past = old->past;
 	return loc;
 }
 
@@ -176,7 +185,7 @@ static bool known(const struct store *s, enum order order)
 }
 
 /* A point of choice, then the object; NULL where the access needs no history. */
-static struct loc *enter(void *address, unsigned int size, bool write, void *pc)
+static struct loc *enter(void *address, unsigned int size, bool write, bool may_write, void *pc)
 {
 	struct fiber *f = &fibers[self];
 	struct word *word;
@@ -184,7 +193,7 @@ static struct loc *enter(void *address, unsigned int size, bool write, void *pc)
 
 	if (!running)
 		return NULL;
-	point();
+	point_before((uintptr_t)address, may_write);
 	alloc_check((uintptr_t)address, size, write ? "atomic write" : "atomic read", pc);
 	if (n_fibers == 1 || (quiet && !shadow_peek((uintptr_t)address)) || !(word = shadow_word((uintptr_t)address)))
 		return NULL;
@@ -214,6 +223,7 @@ static void observe(struct store *s, enum order order)
 {
 	struct fiber *f = &fibers[self];
 
+	time_join(&f->time, s->time);
 	if (s->seen[self] == NEVER)
 		s->seen[self] = f->now.hb[self];
 	if (order == SEQ_CST && s->sc == NEVER)
@@ -231,6 +241,7 @@ static void publish(struct loc *loc, void *address, struct store *s, struct stor
 {
 	struct fiber *f = &fibers[self];
 
+	s->time = f->time;
 	s->seen[self] = f->now.hb[self];
 	s->sc = order == SEQ_CST ? now_step : NEVER;
 	s->view = releases(order) ? f->now : f->rel;
@@ -270,7 +281,7 @@ static unsigned int choose_stale(unsigned int n)
 
 value_t memory_load(void *address, unsigned int size, enum order order, void *pc)
 {
-	struct loc *loc = enter(address, size, false, pc);
+	struct loc *loc = enter(address, size, false, false, pc);
 	struct store *candidates[DEPTH], *s;
 	unsigned int n = 0, chosen;
 
@@ -286,6 +297,7 @@ value_t memory_load(void *address, unsigned int size, enum order order, void *pc
 	chosen = choose_stale(n);
 	s = candidates[chosen];
 	observe(s, order);
+	past_read(&loc->past);
 	if (unlikely(tracing))
 		trace(chosen ? "load (stale)" : "load", (uintptr_t)address, (unsigned long long)s->value, pc);
 	return s->value;
@@ -293,7 +305,7 @@ value_t memory_load(void *address, unsigned int size, enum order order, void *pc
 
 void memory_store(void *address, unsigned int size, value_t value, enum order order, void *pc)
 {
-	struct loc *loc = enter(address, size, true, pc);
+	struct loc *loc = enter(address, size, true, true, pc);
 	struct store *places[DEPTH] = {NULL}, *s;
 	unsigned int n = 1, chosen;
 
@@ -311,6 +323,7 @@ void memory_store(void *address, unsigned int size, value_t value, enum order or
 	}
 	chosen = choose_stale(n);
 	publish(loc, address, new_store(truncated(value, size)), places[chosen], order, NULL);
+	past_write(&loc->past);
 	if (unlikely(tracing))
 		trace(chosen ? "store (early)" : "store", (uintptr_t)address, (unsigned long long)value, pc);
 }
@@ -351,11 +364,12 @@ static void modify(struct loc *loc, void *address, struct store *source, struct 
 	f->idle_loads = value == source->value ? f->idle_loads + 1 : 0;
 	observe(source, reading(order));
 	publish(loc, address, new_store(value), newer, order, source);
+	past_write(&loc->past);
 }
 
 value_t memory_rmw(void *address, unsigned int size, enum op op, value_t operand, enum order order, void *pc)
 {
-	struct loc *loc = enter(address, size, true, pc);
+	struct loc *loc = enter(address, size, true, true, pc);
 	struct store *sources[DEPTH], *newers[DEPTH], *s, *newer = NULL;
 	unsigned int n = 0, chosen;
 
@@ -393,7 +407,7 @@ value_t memory_cas(void *address, unsigned int size, value_t expected, value_t d
 	bool done, may_write = true;
 
 	expected = truncated(expected, size);
-	loc = enter(address, size, false, pc);
+	loc = enter(address, size, false, true, pc);
 	if (!loc) {
 		value_t old = raw_read(address, size);
 
@@ -428,6 +442,7 @@ value_t memory_cas(void *address, unsigned int size, value_t expected, value_t d
 	} else {
 		fibers[self].idle_loads++;
 		observe(s, failure);
+		past_read(&loc->past);
 	}
 	if (unlikely(tracing))
 		trace(done ? "cas, was" : "cas fails, is", (uintptr_t)address, (unsigned long long)s->value, pc);
@@ -456,7 +471,7 @@ void memory_fence(enum order order)
 
 	if (!running)
 		return;
-	point();
+	point_fence();
 	if (n_fibers == 1)
 		return;
 	fence(f, order);
@@ -465,7 +480,10 @@ void memory_fence(enum order order)
 
 void memory_barrier_all(void)
 {
-	memory_fence(SEQ_CST);
+	point_fence();
+	/* Where nothing is stale it is needed by nobody; that no data is ordered by it alone, is checked so. */
+	if (n_fibers == 1 || explore_is_fresh())
+		return;
 	/* Those that have ended too: the kernel's way out is a barrier. */
 	for (unsigned int i = 0; i < n_fibers; i++) {
 		fence(&fibers[i], SEQ_CST);

@@ -15,7 +15,7 @@ SCHED_TESTED := -std=c11 $(WARN) -O1 -g -fno-pic -fno-pie -fsanitize=thread -mll
 SCHED_REDIRECT := objcopy --redefine-syms=tests/sched/redirect --rename-section .data=pd_data \
 	--rename-section .bss=pd_bss,alloc,load,data,contents
 
-SCHED_OBJ := $(patsubst %,$(SCHED_BUILD)/%.o,alloc explore fibers main memory report shadow sync system tsan)
+SCHED_OBJ := $(patsubst %,$(SCHED_BUILD)/%.o,alloc explore fibers main memory past report shadow sync system tsan)
 SCHED_LIB_OBJ := $(patsubst $(SCHED_SRC)/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard $(SCHED_SRC)/*.c))
 SCHED_SCENARIOS := $(patsubst tests/sched/%.c,$(SCHED_BUILD)/%,$(wildcard tests/sched/scenario_*.c))
 SCHED_BUGS := 1 2 3 4 5 6 7 8 9 10
@@ -56,6 +56,9 @@ $(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
 	$(CC) -no-pie -o $@ $^ -pthread
 
 .SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
+
+# They are made with the objects, and not from them.
+$(SCHED_BUILD)/%.d: ;
 
 sched: $(SCHED_LITMUS) $(SCHED_RINGS) $(SCHED_SCENARIOS)
 

@@ -74,6 +74,18 @@ static uint32_t *index_of(uintptr_t address)
 	return NULL;
 }
 
+size_t shadow_words(void)
+{
+	return ((size_t)ARENA_SIZE + program_size) / 8 + 1;
+}
+
+size_t shadow_number(uintptr_t address)
+{
+	uint32_t *index = index_of(address);
+
+	return index ? (size_t)(index - arena_index) + 1 : 0;
+}
+
 static struct plain *new_plain(struct word *word, unsigned int mask)
 {
 	struct plain *p = &plains[n_plains];

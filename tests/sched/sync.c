@@ -12,6 +12,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,15 +28,19 @@ struct sync {
 	unsigned int depth;
 	bool recursive, done;
 	struct view view;
+	uint64_t time;
+	struct past past;
 };
 
 enum { MAX_SYNCS = 4096 };
 static struct sync syncs[MAX_SYNCS];
 static uint32_t n_syncs = 1;
+static struct past unknown; /* of what was not touched yet */
 
 void sync_reset(void)
 {
 	n_syncs = 1;
+	unknown = (struct past){0};
 }
 
 static struct sync *sync_at(const void *address, const char *what, void *pc)
@@ -53,6 +58,22 @@ static struct sync *sync_at(const void *address, const char *what, void *pc)
 		word->sync = n_syncs++;
 	}
 	return &syncs[word->sync];
+}
+
+/* The threads that sleep at an address, and those that wake them. Never NULL: to wake is no access. */
+static struct past *sleepers_at(const void *address)
+{
+	struct word *word = shadow_peek((uintptr_t)address);
+
+	if (!word)
+		return &unknown;
+	if (!word->sync) {
+		if (n_syncs == MAX_SYNCS)
+			sched_fail("too many futexes in one schedule");
+		memset(&syncs[n_syncs], 0, sizeof(syncs[0]));
+		word->sync = n_syncs++;
+	}
+	return &syncs[word->sync].past;
 }
 
 static uint64_t nanoseconds(const struct timespec *t)
@@ -104,6 +125,8 @@ int sched_pthread_join(pthread_t thread, void **result)
 	while (fibers[id].wait != FINISHED)
 		block(WAITS_JOIN, id);
 	view_join(&fibers[self].now, &fibers[id].now);
+	time_join(&fibers[self].time, fibers[id].time);
+	past_learn(self, fibers[id].past);
 	fibers[id].joined = true;
 	if (result)
 		*result = fibers[id].result;
@@ -155,11 +178,14 @@ static void lock(pthread_mutex_t *mutex, void *pc)
 		s->depth++;
 		return;
 	}
+	past_read(&s->past);
 	while (s->owner)
 		block(WAITS_MUTEX, (uintptr_t)mutex);
 	s = sync_at(mutex, "lock", pc);
 	s->owner = self + 1;
 	view_join(&fibers[self].now, &s->view);
+	time_join(&fibers[self].time, s->time);
+	past_write(&s->past);
 	if (unlikely(tracing))
 		trace("lock", (uintptr_t)mutex, 0, pc);
 }
@@ -176,6 +202,8 @@ static void unlock(pthread_mutex_t *mutex, void *pc)
 	}
 	s->owner = 0;
 	s->view = fibers[self].now;
+	s->time = fibers[self].time;
+	past_write(&s->past);
 	tick();
 	for (unsigned int i = 0; i < n_fibers; i++)
 		if (fibers[i].wait == WAITS_MUTEX && fibers[i].wait_on == (uintptr_t)mutex)
@@ -214,7 +242,7 @@ int sched_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
 	if (!running)
 		return pthread_mutex_lock(mutex);
-	point();
+	point_before((uintptr_t)mutex, true);
 	lock(mutex, __builtin_return_address(0));
 	shadow_access((uintptr_t)mutex, 8, false, __builtin_return_address(0));
 	return 0;
@@ -226,9 +254,10 @@ int sched_pthread_mutex_trylock(pthread_mutex_t *mutex)
 
 	if (!running)
 		return pthread_mutex_trylock(mutex);
-	point();
+	point_before((uintptr_t)mutex, true);
 	s = sync_at(mutex, "trylock", __builtin_return_address(0));
 	if (s->owner) {
+		past_read(&s->past);
 		fibers[self].idle_loads++;
 		return EBUSY;
 	}
@@ -240,7 +269,7 @@ int sched_pthread_mutex_unlock(pthread_mutex_t *mutex)
 {
 	if (!running)
 		return pthread_mutex_unlock(mutex);
-	point();
+	point_before((uintptr_t)mutex, true);
 	unlock(mutex, __builtin_return_address(0));
 	return 0;
 }
@@ -253,10 +282,11 @@ static int cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct 
 
 	point();
 	alloc_check((uintptr_t)cond, sizeof(*cond), "wait", pc);
+	past_write(sleepers_at(cond));
 	unlock(mutex, pc);
 	if (until && choose(CHOOSE_EVENT, 2)) {
 		f->timed_out = true;
-		now_ns = nanoseconds(until) > now_ns ? nanoseconds(until) : now_ns;
+		time_join(&now_ns, nanoseconds(until));
 	} else if (!choose(CHOOSE_EVENT, 2)) { /* else: woken for no reason */
 		f->deadline = until ? nanoseconds(until) + 1 : 0;
 		block(WAITS_COND, (uintptr_t)cond);
@@ -301,6 +331,8 @@ int sched_pthread_cond_clockwait(pthread_cond_t *cond, pthread_mutex_t *mutex, c
 static unsigned int wake_waiters(enum wait why, uintptr_t on, uint32_t bits, unsigned int max)
 {
 	unsigned int woken = 0;
+
+	past_write(sleepers_at((const void *)on));
 
 	while (woken < max) {
 		unsigned int waiting[MAX_THREADS], n = 0;
@@ -370,12 +402,13 @@ static long futex_wait(uint32_t *word, uint32_t value, uint64_t deadline, uint32
 		return failed(EAGAIN);
 	early = choose(CHOOSE_EVENT, deadline ? 4 : 3);
 	f->idle_loads++;
+	past_write(sleepers_at(word));
 	if (early == 1)
 		return 0; /* meant for somebody who slept here before */
 	if (early == 2)
 		return failed(EINTR);
 	if (early == 3) {
-		now_ns = deadline > now_ns ? deadline : now_ns;
+		time_join(&now_ns, deadline);
 		return failed(ETIMEDOUT);
 	}
 	if (unlikely(tracing))
@@ -390,10 +423,10 @@ static long futex(uint32_t *word, int op, uint32_t value, const struct timespec 
 {
 	uint64_t deadline;
 
-	point();
+	point_before((uintptr_t)word, true);
 	switch (op & FUTEX_CMD_MASK) {
 	case FUTEX_WAIT:
-		deadline = timeout ? now_ns + nanoseconds(timeout) + 1 : 0;
+		deadline = timeout ? *system_clock() + nanoseconds(timeout) + 1 : 0;
 		alloc_check((uintptr_t)word, sizeof(*word), "futex wait", pc);
 		return futex_wait(word, value, deadline, ~0u, pc);
 	case FUTEX_WAIT_BITSET:
@@ -440,6 +473,13 @@ long sched_syscall(long number, ...)
 	case SYS_gettid:
 		return 1000 + (long)self;
 	default:
+		past_write(&system_past);
 		return syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	}
+}
+
+int sched_poll(struct pollfd *fds, nfds_t n, int timeout)
+{
+	past_read(&system_past);
+	return poll(fds, n, timeout);
 }

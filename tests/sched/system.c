@@ -21,6 +21,7 @@
 
 enum { MAX_KEYS = 16 };
 
+struct past cpus_past, system_past;
 uint64_t now_ns;
 unsigned long allowed_cpus = 3;
 
@@ -37,6 +38,9 @@ void system_reset(void)
 	memset(values, 0, sizeof(values));
 	now_ns = 1000000000;
 	allowed_cpus = 3;
+	cpus_past = system_past = (struct past){0};
+	for (unsigned int i = 0; i < MAX_THREADS; i++)
+		fibers[i].time = now_ns;
 }
 
 /* What libc does when a thread ends. */
@@ -97,6 +101,7 @@ int sched_pthread_setcancelstate(int state, int *old)
 void sched_allow_cpus(unsigned long cpus)
 {
 	allowed_cpus = cpus;
+	past_write(&cpus_past);
 	for (unsigned int i = 0; i < n_fibers; i++) {
 		unsigned long left = fibers[i].affinity & cpus;
 
@@ -109,7 +114,10 @@ void sched_allow_cpus(unsigned long cpus)
 
 int sched_sched_getcpu(void)
 {
-	return running ? fibers[self].cpu : sched_getcpu();
+	if (!running)
+		return sched_getcpu();
+	past_read(&cpus_past);
+	return fibers[self].cpu;
 }
 
 int sched_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
@@ -118,6 +126,7 @@ int sched_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set)
 
 	if (!running)
 		return sched_getaffinity(pid, size, set);
+	past_read(&cpus_past);
 	cpus = pid == 0 ? fibers[self].affinity : allowed_cpus;
 	memset(set, 0, size);
 	memcpy(set, &cpus, sizeof(cpus));
@@ -128,6 +137,7 @@ static int set_affinity(unsigned int id, const cpu_set_t *set)
 {
 	unsigned long cpus;
 
+	past_write(&cpus_past);
 	memcpy(&cpus, set, sizeof(cpus));
 	if (!(cpus & allowed_cpus))
 		return EINVAL;
@@ -159,19 +169,26 @@ int sched_sched_yield(void)
 
 /* Time. */
 
+uint64_t *system_clock(void)
+{
+	return explore_by_choices() ? &fibers[self].time : &now_ns;
+}
+
 int sched_clock_gettime(clockid_t clock, struct timespec *t)
 {
+	uint64_t *now = system_clock();
+
 	if (!running)
 		return clock_gettime(clock, t);
-	now_ns += explore.clock_step_ns;
-	*t = (struct timespec){.tv_sec = (time_t)(now_ns / 1000000000), .tv_nsec = (long)(now_ns % 1000000000)};
+	*now += explore.clock_step_ns;
+	*t = (struct timespec){.tv_sec = (time_t)(*now / 1000000000), .tv_nsec = (long)(*now % 1000000000)};
 	return 0;
 }
 
 static void sleep_until(uint64_t deadline)
 {
 	point();
-	if (deadline <= now_ns)
+	if (deadline <= *system_clock())
 		return;
 	fibers[self].deadline = deadline;
 	block(WAITS_SLEEP, 0);
@@ -180,13 +197,13 @@ static void sleep_until(uint64_t deadline)
 int sched_nanosleep(const struct timespec *t, struct timespec *left)
 {
 	(void)left;
-	sleep_until(now_ns + (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec);
+	sleep_until(*system_clock() + (uint64_t)t->tv_sec * 1000000000 + (uint64_t)t->tv_nsec);
 	return 0;
 }
 
 int sched_usleep(useconds_t us)
 {
-	sleep_until(now_ns + us * 1000ull);
+	sleep_until(*system_clock() + us * 1000ull);
 	return 0;
 }
 
