@@ -7,7 +7,9 @@
 
 #include "world.h"
 
+#include "debug.h"
 #include "futex.h"
+#include "instance.h"
 
 #include <poll.h>
 #include <unistd.h>
@@ -148,6 +150,70 @@ static void free_against_stop(void)
 	destroy_workqueue(w.wq);
 }
 
+static void free_against_stop_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	free_against_stop();
+}
+
+/* The slots that are given back were looked at by lanes until they came to rest. */
+static void set_window_after_flush(void)
+{
+	begin(2, 3, 2);
+	submit_all(jobs, 2);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	padata_stop(w.pinst);
+	SCHED_CHECK(padata_set_window(w.pinst, 5) == 0);
+	end(2, 1);
+}
+
+/* Who is seen to sleep until there is room is let go by the end. */
+static void *wait_for_room_in_vain(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_wait_room(w.pinst) <= 0);
+	return NULL;
+}
+
+static void *finish_the_last(void *unused)
+{
+	struct job *job;
+
+	(void)unused;
+	while (!(job = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
+		sched_yield();
+	job_finish(job);
+	return NULL;
+}
+
+static void free_against_wait_room(void)
+{
+	pthread_t waiter, foreign;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&waiter, NULL, wait_for_room_in_vain, NULL);
+	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_acquire) & (PD_AWAIT_ROOM | PD_AWAIT_HALF)))
+		sched_yield();
+	pthread_create(&foreign, NULL, finish_the_last, NULL);
+	padata_free(w.pinst);
+	pthread_join(waiter, NULL);
+	pthread_join(foreign, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+	check_all(&w, jobs, 1, 1);
+}
+
+/* PADATA_DEBUG=stall: a thread that looks on, and ends with the instance. */
+static void watched(void)
+{
+	pd_debug = PD_DEBUG_STALL;
+	begin(1, 1, 1);
+	submit_all(jobs, 1);
+	end(1, 1);
+}
+
 static void *take_cpu_1_out(void *unused)
 {
 	(void)unused;
@@ -269,6 +335,10 @@ int main(int argc, char **argv)
 		{"two_set_windows", two_set_windows, 1, 0, false},
 		{"free_against_set_window", free_against_set_window, 2, 0, false},
 		{"free_against_stop", free_against_stop, 2, 0, false},
+		{"free_against_stop_by_fences", free_against_stop_by_fences, 2, 0, false},
+		{"set_window_after_flush", set_window_after_flush, 1, 0, false},
+		{"free_against_wait_room", free_against_wait_room, 1, 0, true},
+		{"watched", watched, 1, 0, true},
 		{"free_against_mask_change", free_against_mask_change, 1, 0, false},
 		{"room_fd", room_fd, 1, 0, false},
 		{"room_fd_by_fences", room_fd_by_fences, 1, 0, false},
