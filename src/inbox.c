@@ -37,7 +37,7 @@ bool pd_inbox_poke(struct pd_inbox *inbox)
 	do {
 		new = old == PD_INBOX_IDLE ? PD_INBOX_ACTIVE : old == PD_INBOX_ACTIVE ? PD_INBOX_POKED : old;
 		/*
-		 * Release: pairs with the acquire in pd_inbox_rest() and pd_inbox_take(); without it the
+		 * Release: pairs with the acquire in pd_inbox_take(); without it the
 		 * consumer would look again and still not see what it was poked for. A chain or an earlier
 		 * poke is written back unchanged for the same reason. Acquire: as in pd_inbox_push().
 		 */
@@ -74,8 +74,8 @@ bool pd_inbox_rest(struct pd_inbox *inbox)
 
 	/*
 	 * Release: pairs with the acquire in pd_inbox_idle(), pd_inbox_push() and pd_inbox_poke(), see there.
-	 * Acquire when it fails: pairs with the release in pd_inbox_poke().
+	 * Relaxed when it fails: who is still active takes next, and that acquires.
 	 */
 	return atomic_compare_exchange_strong_explicit(&inbox->head, &old, PD_INBOX_IDLE,
-						       memory_order_release, memory_order_acquire);
+						       memory_order_release, memory_order_relaxed);
 }
