@@ -96,7 +96,6 @@ PD_EXPORT void padata_free(struct padata_instance *pinst)
 			pd_die("padata_free: called from a callback of the instance, which it would wait for "
 			       "for ever");
 		pthread_mutex_lock(&pinst->change_lock);
-		pinst->dying = true;
 		pd_quiesce_locked(pinst, PD_GATE_STOPPED);
 		/* Again: a callback may have started it meanwhile; who waits for room is to hear that there
 		 * is none. */
@@ -113,13 +112,11 @@ PD_EXPORT void padata_start(struct padata_instance *pinst)
 {
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
-	pd_guard_enter(PD_IN_CALL, pinst, 0);
 	/*
-	 * Release: pairs with the acquire in pd_window_gate(): what was set up before is seen by who
-	 * finds it started.
+	 * Relaxed: it publishes nothing, and as a read-modify-write it hands on what the gate's opener
+	 * published. No guard: it is the last that is touched.
 	 */
-	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_release);
-	pd_guard_leave(PD_IN_CALL);
+	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_relaxed);
 }
 
 PD_EXPORT void padata_stop(struct padata_instance *pinst)
@@ -127,10 +124,7 @@ PD_EXPORT void padata_stop(struct padata_instance *pinst)
 	if (!pinst || pd_instance_inherited(pinst))
 		return;
 	pd_guard_enter(PD_IN_CALL, pinst, 0);
-	/*
-	 * Relaxed: it publishes nothing, and as a read-modify-write it hands on what the gate's opener
-	 * published.
-	 */
+	/* Relaxed: as in padata_start(). */
 	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_STOPPED, memory_order_relaxed);
 	pd_room_wake(pinst);
 	pd_guard_leave(PD_IN_CALL);
@@ -161,7 +155,7 @@ static int resize_locked(struct padata_instance *pinst, unsigned int tasks)
 
 PD_EXPORT int padata_set_window(struct padata_instance *pinst, unsigned int tasks)
 {
-	int error = -EBUSY;
+	int error;
 
 	if (!pinst || tasks == 0 || tasks > window_max)
 		return -EINVAL;
@@ -172,8 +166,7 @@ PD_EXPORT int padata_set_window(struct padata_instance *pinst, unsigned int task
 		return -EBUSY;
 	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
 	pthread_mutex_lock(&pinst->change_lock);
-	if (!pinst->dying)
-		error = resize_locked(pinst, tasks);
+	error = resize_locked(pinst, tasks);
 	pthread_mutex_unlock(&pinst->change_lock);
 	pd_guard_leave(PD_IN_CALL);
 	return error;

@@ -89,7 +89,6 @@ struct padata_instance {
 	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
 	struct cpumask cpumask;	     /* as the user gave it */
 	struct workqueue_struct *wq;
-	bool dying;
 	_Atomic uint64_t looked;  /* when the process's CPUs were last looked up, ns */
 	_Atomic uint64_t skipped; /* sequence numbers that passed without a task */
 

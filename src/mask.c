@@ -168,7 +168,7 @@ static int change_locked(struct padata_instance *pinst, enum change change, cons
 static int change_mask(struct padata_instance *pinst, enum change change, const struct cpumask *given,
 		       int cpu)
 {
-	int error = -EINVAL;
+	int error;
 
 	if (pd_instance_inherited(pinst))
 		return -ENODEV;
@@ -176,8 +176,7 @@ static int change_mask(struct padata_instance *pinst, enum change change, const 
 		return -EDEADLK;
 	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
 	pthread_mutex_lock(&pinst->change_lock);
-	if (!pinst->dying)
-		error = change_locked(pinst, change, given, cpu);
+	error = change_locked(pinst, change, given, cpu);
 	pthread_mutex_unlock(&pinst->change_lock);
 	pd_guard_leave(PD_IN_CALL);
 	return error;
