@@ -23,8 +23,12 @@ enum {
 	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
 };
 
-/* A run is about as long as waking another CPU takes: shorter costs claims, longer makes the order wait. */
+/*
+ * A run is about as long as waking another CPU takes, since a shorter one costs claims and lets two CPUs
+ * meet in each other's cache lines; and longer while there is enough for everybody.
+ */
 static const uint64_t run_ns = 10000;
+enum { RUN_SHARE = 4 }; /* of what each CPU could have of the backlog, a run is one part in so many */
 /* A search that finds nothing costs a processor, one that is given up too early costs a wake-up. */
 static const uint64_t search_min_ns = 4000, search_max_ns = 50000, wake_ns = 10000;
 
@@ -350,11 +354,13 @@ static unsigned int find(struct pd_lane *lane, uint64_t *first)
 {
 	struct padata_instance *pinst = lane->instance;
 	unsigned int usable = atomic_load_explicit(&pinst->usable_count, memory_order_relaxed);
+	unsigned int claimers = usable ? usable : 1, n;
 	uint64_t max = run_ns / (lane->task_ns + 1);
-	unsigned int n;
+	uint64_t share = pd_window_backlog(&pinst->window) / (RUN_SHARE * claimers);
 
+	max = max > share ? max : share;
 	max = max < 1 ? 1 : max > RUN_MAX ? RUN_MAX : max;
-	n = pd_window_claim(&pinst->window, (unsigned int)max, usable ? usable : 1, first);
+	n = pd_window_claim(&pinst->window, (unsigned int)max, claimers, first);
 	return n ? n : rob(lane, first);
 }
 

@@ -106,6 +106,14 @@ void pd_window_allow(struct pd_window *w, uint64_t limit);
 unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first);
 /* Any thread: whether there is something to claim. */
 bool pd_window_claimable(const struct pd_window *w);
+/* Any thread, a hint: how many tasks are reserved and not claimed. */
+static inline uint64_t pd_window_backlog(const struct pd_window *w)
+{
+	uint64_t next = atomic_load_explicit(&w->gate, memory_order_relaxed) >> PD_GATE_SHIFT;
+	uint64_t claimed = atomic_load_explicit(&w->claimed, memory_order_relaxed);
+
+	return next > claimed ? next - claimed : 0;
+}
 /* Who claimed seq, or took it over from a claimer, and has not seen it done. */
 void *pd_window_task(const struct pd_window *w, uint64_t seq);
 
