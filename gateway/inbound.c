@@ -124,9 +124,12 @@ static bool fill(struct gw_side *side, struct gw_line *line, struct gw_burst **b
 		gw_count(&side->calls, 1);
 		gw_count(&side->bytes, r.len);
 		count_overflow(side, line, r.overflow);
-		if (r.truncated) {
+		if (r.truncated || r.len == 0) {
 			gw_count(&side->packets, 1);
-			gw_count(&side->drop[GW_DROP_TRUNCATED_READ], 1);
+			if (r.truncated)
+				gw_count(&side->drop[GW_DROP_TRUNCATED_READ], 1);
+			else
+				gw_count(&side->esp_drop[ESP_DROP_TRUNCATED], 1);
 			continue;
 		}
 		*b = place(side, *b, &r);

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """SIGTERM under load: what is under way is finished, the device is gone, the status is 0, nothing leaks."""
 import signal
+import subprocess
 
 import rig
 
@@ -10,8 +11,9 @@ def end_under_load():
     tunnel = rig.Tunnel()
     a, b = tunnel.gateways
     for sig, gateway in ((signal.SIGTERM, a), (signal.SIGINT, b)):
-        out = tunnel.a.start(rig.driver("stamp"), "send", rig.INNER[4][1], 5000, 60, 1000, 1200, 8)
-        back = tunnel.b.start(rig.driver("stamp"), "send", rig.INNER[6][0], 5000, 60, 1000, 1200, 8)
+        # They end by themselves when the device, and with it their route, goes.
+        out, back = [source.start(rig.driver("stamp"), "send", address, 5000, 60, 1000, 1200, 8, stderr=subprocess.DEVNULL)
+                     for source, address in ((tunnel.a, rig.INNER[4][1]), (tunnel.b, rig.INNER[6][0]))]
         before = gateway.stats()["out"]["packets"]
         rig.until(lambda: gateway.stats()["out"]["packets"] > before + 1000, "load")
         gateway.process.end(sig)
@@ -24,7 +26,7 @@ def end_under_load():
 def end_when_the_peer_is_gone():
     tunnel = rig.Tunnel()
     tunnel.gateways[1].end()
-    tunnel.a.run("ping", "-q", "-c", 5, "-i", 0.05, "-W", 1, rig.INNER[4][1], status=1)
+    tunnel.a.run("ping", "-q", "-n", "-c", 5, "-i", 0.05, "-W", 1, rig.INNER[4][1], status=1)
     tunnel.gateways[0].end()
 
 

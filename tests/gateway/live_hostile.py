@@ -4,7 +4,7 @@
 import rig
 
 RATES = {"drop": .01, "duplicate": .01, "reorder": .02, "corrupt": .01, "spi": .01, "replay": .02, "old": .01}
-EXACT = 40  # Mb/s: so little that no socket's buffer overflows, or the kernel would take part in the counting
+EXACT = 20  # Mb/s: so little that no queue of the kernel's overflows, or it would take part in the counting
 
 
 def options(rates):
@@ -38,8 +38,7 @@ def counted(esn, algo):
             wanted["bad_icv"] += way["old"]
         else:
             wanted["too_old"] = way["old"]
-        got = {k: v for k, v in dropped[receiver].items() if k != "keepalive"}
-        rig.equal(got, wanted, "%s: counted by the receiver, the proxy says %s" % (name, way))
+        rig.equal(dropped[receiver], wanted, "%s: counted by the receiver, the proxy says %s" % (name, way))
         gone = way["drop"] + way["corrupt"] + way["spi"]
         rig.equal(passed[receiver], way["esp"] - gone, "%s: packets passed on" % name)
         rig.equal(way["not_rising"], 0, "%s: sequence numbers that did not rise" % name)
@@ -69,7 +68,7 @@ def tcp_recovers():
 def noise():
     """Damaged at random: nothing crashes, nothing of it passes, all of it is counted under some reason."""
     tunnel = rig.Tunnel(proxy=options({"noise": .5}))
-    stamps = [rig.Stamps(source, sink, address, rig.SECONDS, EXACT, 200)
+    stamps = [rig.Stamps(source, sink, address, rig.SECONDS, EXACT, 400)
               for source, sink, address in ((tunnel.a, tunnel.b, rig.INNER[4][1]), (tunnel.b, tunnel.a, rig.INNER[6][0]))]
     results = [s.perfect() for s in stamps]
     tunnel.calm()

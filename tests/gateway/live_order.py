@@ -24,6 +24,8 @@ def ordered(algo, esn, mbit, burst):
         rig.equal(result["out_of_order"], 0, "%s: out of order of %d" % (name, result["received"]))
         rig.equal(result["duplicates"], 0, "%s: duplicates of %d" % (name, result["received"]))
         rig.equal(way["not_rising"], 0, "%s: numbers that did not rise, of %d on the wire" % (name, way["esp"]))
+        # At full rate the kernel has to drop some; nothing else may.
+        dropped[1 - index].pop("kernel_udp", None)
         rig.equal(dropped[1 - index], {}, "%s: drops of the receiver" % name)
 
 

@@ -130,7 +130,7 @@ static void flush(struct way *w)
 
 static void emit(struct way *w, const uint8_t *bytes, size_t len)
 {
-	if (w->segments && (len > w->segment || w->segments == 64 || w->filled + len > 65000))
+	if (w->segments && (len == 0 || len > w->segment || w->segments == 64 || w->filled + len > 65000))
 		flush(w);
 	if (w->segments == 0)
 		w->segment = len;
