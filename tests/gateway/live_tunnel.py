@@ -33,8 +33,8 @@ def case(algo):
 
 
 def jumbo_and_narrow_paths():
-    """A path of 9000 bytes and one of 1280: the device's MTU follows, and TCP fills it."""
-    for mtu in (9000, 1280):
+    """A path of 9000 bytes and one of 1400: the device's MTU follows, and TCP fills it."""
+    for mtu in (9000, 1400):
         tunnel = rig.Tunnel(mtu=mtu)
         inner = tunnel.a.link("tun0")["mtu"]
         rig.check(mtu - 100 < inner < mtu - 40, "on a path of %d bytes the device's MTU is %d" % (mtu, inner))

@@ -238,6 +238,8 @@ static void damage(struct way *w, const uint8_t *bytes, size_t len)
 		for (size_t i = 0; i < flips; i++)
 			copy[below(w, (uint32_t)len)] ^= (uint8_t)(1u << below(w, 8));
 	}
+	if (len == 1) /* no keepalive */
+		copy[0] = 0;
 	emit(w, copy, len);
 }
 
