@@ -31,7 +31,7 @@ static void meet(const struct gw_table *t, struct gw_sa *sa)
 	sa->met = true;
 }
 
-/* The SA of a packet; NULL: it was dropped and counted. */
+/* The SA of a packet; NULL: it goes no further, and was counted. */
 static struct gw_sa *find_sa(struct gw_side *side, const uint8_t *p, uint32_t len, uint8_t family)
 {
 	enum esp_drop bad = ESP_DROP_TRUNCATED;
@@ -39,8 +39,9 @@ static struct gw_sa *find_sa(struct gw_side *side, const uint8_t *p, uint32_t le
 
 	if (len == 1 && p[0] == 0xff) {
 		gw_count(&side->keepalives, 1);
-		bad = ESP_DROP_KEEPALIVE;
-	} else if (len >= 4 && get32(p) == 0) {
+		return NULL;
+	}
+	if (len >= 4 && get32(p) == 0) {
 		bad = ESP_DROP_NON_ESP;
 	} else if (len >= 8) {
 		bad = ESP_DROP_UNKNOWN_SPI;
@@ -90,11 +91,11 @@ static struct gw_burst *place(struct gw_side *side, struct gw_burst *b, const st
 		sa = find_sa(side, p, len, r->from.addr.family);
 		if (!sa)
 			continue;
-		if (!sa->met)
-			meet(side->table, sa);
 		if (b->count &&
 		    (b->count == GW_BURST_PACKETS || b->sa != sa || !gw_endpoint_same(&b->from, &r->from)))
 			b = next_burst(side, b, &p, left);
+		if (!sa->met)
+			meet(side->table, sa);
 		b->from = r->from;
 		add_packet(side, b, sa, p, len, r->tclass);
 	}
