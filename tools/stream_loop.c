@@ -6,6 +6,7 @@
 #include "stream_control.h"
 #include "stream_errors.h"
 #include "stream_say.h"
+#include "stream_tend.h"
 #include "stream_usage.h"
 
 #include <errno.h>
@@ -19,12 +20,6 @@
 /* Between looks at the pipes of running children: from the first, twice as long each time nothing was found. */
 #define TICK_FIRST 1
 #define TICK_LAST 20
-/* Output of at least so much waits for its turn in the pipe it is in. */
-#define HELD_IN_PIPE ((size_t)65536)
-/* What the oldest job writes is passed on after this time at the latest. */
-#define FLOW_NS 20000000
-/* From the request to end until the command is made to. */
-#define GRACE_NS 300000000
 
 /* Beside the job's address, in the low bits of an event's data. */
 enum { EVENT_END, EVENT_IN, EVENT_OUT, EVENT_ERR, EVENT_KINDS };
@@ -136,116 +131,12 @@ static void finish(struct loop *loop, struct job *job)
 	loop->over = job;
 }
 
-/* Not worth a pipe of its own while it waits for its turn. */
-static void settle_output(struct job *job)
+static void settle(struct loop *loop, struct job *job, unsigned int did)
 {
-	struct run *run = job->run;
-	size_t there = pipe_holds(job->out.fd);
-	if (there < HELD_IN_PIPE || !run->may_splice) {
-		there = child_take_rest(job, there);
-		loop_forget(run, &job->out);
-		close(job->out.fd);
-		job->out.fd = -1;
-	}
-	/* What the pipe could have held was set aside at the start; what it does hold stays so. */
-	if (job->pipe_reserved && there < run->out_capacity)
-		memory_give(&run->memory, run->out_capacity - there);
-	job->chunks_charge += there;
-	job->pipe_reserved = false;
-}
-
-/* Processes that the command left behind may still write: its output ends when theirs does. */
-static void ended(struct loop *loop, struct job *job)
-{
-	job->exited = true;
-	pthread_mutex_lock(&job->mutex);
-	bool over = job->out.fd < 0 || pipe_is_closed(job->out.fd);
-	if (over && !job->oldest && job->out.fd >= 0)
-		settle_output(job);
-	if (!over && !job->lingering) {
-		job->lingering = true;
-		loop_arm(loop->run, job, &job->out, EPOLLIN);
-	}
-	pthread_mutex_unlock(&job->mutex);
-	if (over)
-		finish(loop, job);
-}
-
-static void look_at_output(struct loop *loop, struct job *job, bool event)
-{
-	struct run *run = loop->run;
-	pthread_mutex_lock(&job->mutex);
-	size_t there = pipe_holds(job->out.fd);
-	bool worth = event || there >= run->out_capacity / 2 || job->exited;
-	if (event)
-		job->out.armed = false;
-	if (job->oldest && run_may_flow(job)) {
-		if (there && (worth || now_ns() - job->flowed_at > FLOW_NS))
-			queue_work_on(atomic_load(&run->cpus.cb_cpu), run->cpus.wq, &run->flow);
-		loop->tick = there && worth ? TICK_FIRST : loop->tick;
-	} else if (there && worth) {
-		size_t moved = child_drain(job);
-		if (!moved && job->oldest && !job->terminated) {
-			/* Only this job could make room, and it may not be written before it has succeeded. */
-			job->outcome = OUTCOME_NO_MEMORY;
-			job->terminated_at = 0;
-			job->terminated = true;
-			kill(-job->pid, SIGKILL);
-		}
-		if (moved >= loop_large(run->out_capacity) && !job->out.armed)
-			loop_arm(run, job, &job->out, EPOLLIN);
-		loop->tick = moved ? TICK_FIRST : loop->tick;
-	}
-	/* Whatever may be read from it, the end of a lingering output is waited for. */
-	bool over = job->exited && pipe_is_closed(job->out.fd);
-	if (job->exited && !over && !job->oldest && !there && !job->out.armed)
-		loop_arm(run, job, &job->out, EPOLLIN);
-	pthread_mutex_unlock(&job->mutex);
-	if (over)
-		ended(loop, job);
-}
-
-static void terminate(struct job *job, enum outcome outcome)
-{
-	if (job->outcome == OUTCOME_NONE)
-		job->outcome = outcome;
-	if (job->terminated)
-		return;
-	job->terminated = true;
-	job->terminated_at = now_ns();
-	child_signal(job, SIGTERM);
-	child_signal(job, SIGCONT);
-}
-
-static void feed(struct loop *loop, struct job *job, bool event)
-{
-	if (event)
-		job->in.armed = false;
-	if (job->exited || job->in.fd < 0 || job->in.armed)
-		return;
-	/* A write of a little at each reading of the command would cost more than the command. */
-	if (!event && pipe_holds(job->in_reader) > loop->run->in_capacity / 2)
-		return;
-	size_t moved = child_feed(job);
-	if (job->outcome == OUTCOME_BAD_INPUT)
-		terminate(job, OUTCOME_BAD_INPUT);
-	else if (job->in.fd >= 0 && moved >= loop_large(loop->run->in_capacity))
-		loop_arm(loop->run, job, &job->in, EPOLLOUT);
-	if (moved)
+	if (did & TEND_MOVED)
 		loop->tick = TICK_FIRST;
-}
-
-static void check_time(struct loop *loop, struct job *job, int64_t now)
-{
-	double timeout = loop->run->o->timeout;
-	if (!job->terminated && run_is_past(loop->run, job))
-		terminate(job, OUTCOME_SKIPPED);
-	if (!job->terminated && timeout > 0 && (double)(now - job->started) > timeout * 1e9)
-		terminate(job, OUTCOME_TIMEOUT);
-	if (job->terminated && job->terminated_at && now - job->terminated_at > GRACE_NS) {
-		job->terminated_at = now;
-		child_signal(job, SIGKILL);
-	}
+	if (did & TEND_OVER)
+		finish(loop, job);
 }
 
 static void look_at_all(struct loop *loop)
@@ -255,11 +146,11 @@ static void look_at_all(struct loop *loop)
 	loop->tick = loop->tick * 2 > TICK_LAST ? TICK_LAST : loop->tick * 2;
 	for (struct job *job = loop->running; job; job = next) {
 		next = job->running_next;
-		check_time(loop, job, now);
-		feed(loop, job, false);
-		if (errors_pass(job, false))
-			loop->tick = TICK_FIRST;
-		look_at_output(loop, job, false);
+		tend_time(job, now);
+		unsigned int did = tend_input(job, false);
+		did |= errors_pass(job, false) ? TEND_MOVED : 0;
+		did |= tend_output(job, false);
+		settle(loop, job, did);
 	}
 	run_submit_again(loop->run);
 	if (bar_is_due(now)) {
@@ -306,13 +197,13 @@ static void handle(struct loop *loop, const struct epoll_event *event)
 		return;
 	switch (data & 15) {
 	case EVENT_END:
-		ended(loop, job);
+		settle(loop, job, tend_end(job));
 		break;
 	case EVENT_IN:
-		feed(loop, job, true);
+		settle(loop, job, tend_input(job, true));
 		break;
 	case EVENT_OUT:
-		look_at_output(loop, job, true);
+		settle(loop, job, tend_output(job, true));
 		break;
 	default:
 		break;

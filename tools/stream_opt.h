@@ -8,6 +8,8 @@
 #include <stddef.h>
 
 #define DEFAULT_BLOCK ((size_t)1 << 20)
+/* Of a regular file, at most. */
+#define FILE_BLOCK ((size_t)4 << 20)
 #define DEFAULT_MEMORY ((size_t)256 << 20)
 
 enum subcommand { PIPE = 1, MAP = 2, GZIP = 4 };

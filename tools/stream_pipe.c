@@ -17,6 +17,18 @@ static bool take_header(struct input *input)
 	return taken;
 }
 
+/*
+ * The blocks of a regular file are not held, so larger ones only save starts
+ * of the command: as large as leaves each job a few, and their outputs room.
+ */
+static size_t file_block(const struct input *input)
+{
+	const struct run *run = input->run;
+	uint64_t share = run->input_size < run->memory.limit ? run->input_size : run->memory.limit;
+	share /= 4 * run->slots;
+	return share < DEFAULT_BLOCK ? run->o->block : share < FILE_BLOCK ? (size_t)share : FILE_BLOCK;
+}
+
 int pipe_main(int argc, char **argv)
 {
 	struct options o;
@@ -31,6 +43,8 @@ int pipe_main(int argc, char **argv)
 	run_open(&run, &o);
 	input_open(&input, &run);
 	run_start(&run);
+	if (input.is_file && !o.block_given)
+		o.block = file_block(&input);
 	if (!o.header || take_header(&input)) {
 		if (input.is_file && !o.records) {
 			/* The buffer has served for the header. */

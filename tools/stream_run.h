@@ -100,7 +100,10 @@ void run_stop_after(struct run *run, unsigned long long number);
 void run_start_no_more(struct run *run);
 /* May it be written before it has ended? */
 bool run_may_flow(const struct job *job);
+/* The task's two halves; and between them, for the oldest job: write what there is. */
 void job_parallel(struct padata_priv *padata);
+void job_serial(struct padata_priv *padata);
+void run_flow(struct work_struct *work);
 
 struct progress;
 /* How far it is. Any thread. */
