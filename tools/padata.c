@@ -1,21 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* padata: any stream on every CPU, its order kept. Which subcommand is asked for. */
 #include "stream_commands.h"
+#include "stream_help.h"
 #include "stream_say.h"
 
 #include <fcntl.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char usage[] =
-	"usage: padata pipe [options] [--] CMD [ARG...]   each block of the input through CMD, the output in order\n"
-	"       padata map [options] [--] CMD [ARG... {}] CMD for each line of the input, the output in order\n"
-	"       padata gzip [-1...-12] [-d] [--bgzf]      compress or decompress on every CPU\n"
-	"       padata cpus PID LIST                      other CPUs for a padata that runs\n"
-	"       padata trace-svg FILE                     a picture of what --trace wrote\n"
-	"Options are those of GNU parallel and xargs: -j -a -0 -n -N --block --halt --joblog ... see padata(1).\n";
 
 static const struct {
 	const char *name;
@@ -27,6 +21,11 @@ static const struct {
 	{ "cpus", cpus_main },
 	{ "trace-svg", trace_svg_main },
 };
+
+static bool asks_for_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
 
 int main(int argc, char **argv)
 {
@@ -43,16 +42,17 @@ int main(int argc, char **argv)
 	mallopt(M_ARENA_MAX, 2);
 
 	const char *name = argc > 1 ? argv[1] : "";
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0)
-		return fputs(usage, stdout) < 0 || fflush(stdout) != 0;
+	if (asks_for_help(name) || strcmp(name, "help") == 0)
+		return help_show(NULL);
 	if (strcmp(name, "--version") == 0)
 		return puts("padata " PADATA_VERSION) < 0 || fflush(stdout) != 0;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
-		if (strcmp(name, commands[i].name) == 0)
-			return commands[i].main(argc - 1, argv + 1);
+		if (strcmp(name, commands[i].name) != 0)
+			continue;
+		return argc > 2 && asks_for_help(argv[2]) ? help_show(name) : commands[i].main(argc - 1, argv + 1);
 	}
-	fputs(usage, stderr);
 	if (*name)
-		say("unknown subcommand %s", name);
+		die("unknown subcommand %s: there are pipe, map, gzip, cpus and trace-svg; see padata --help", name);
+	fputs(help_usage, stderr);
 	return EXIT_ERROR;
 }

@@ -152,7 +152,7 @@ static int start(struct job *job, int child_end[3])
 			return -errno;
 		spawn.path = found;
 	}
-	job->started = now_ns();
+	job->started = job->timed_from = now_ns();
 	job->trace_row = trace_row_get(run->trace, run->trace ? sched_getcpu() : 0);
 	pid_t pid = spawn_start(&spawn, &job->pidfd);
 	free(found);

@@ -47,6 +47,7 @@ void run_end(struct run *run, int status, int sig)
 	for (int i = 0; i < LOOKS && any_left(run); i++)
 		usleep(1000);
 	run_signal_children(run, SIGKILL);
+	trace_end(run->trace);
 	if (stderr_clear)
 		stderr_clear();
 	if (sig)

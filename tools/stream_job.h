@@ -79,6 +79,7 @@ struct job {
 	char *err_line; /* the start of a line of standard error whose end has not come */
 	size_t err_length;
 	int64_t started, ended, terminated_at, flowed_at;
+	int64_t timed_from; /* when it started, later by the time that it was stopped */
 	unsigned int tried;
 	int trace_row;
 

@@ -38,6 +38,7 @@ struct loop {
 	struct job *running;     /* the loop's own */
 	struct job *over;        /* to be completed when the batch of events is done */
 	int tick;
+	int64_t stopped_at; /* from SIGTSTP to SIGCONT; else 0 */
 };
 
 static void add_event(struct loop *loop, int fd, unsigned int events, uint64_t data)
@@ -146,7 +147,8 @@ static void look_at_all(struct loop *loop)
 	loop->tick = loop->tick * 2 > TICK_LAST ? TICK_LAST : loop->tick * 2;
 	for (struct job *job = loop->running; job; job = next) {
 		next = job->running_next;
-		tend_time(job, now);
+		if (!loop->stopped_at)
+			tend_time(job, now);
 		unsigned int did = tend_input(job, false);
 		did |= errors_pass(job, false) ? TEND_MOVED : 0;
 		did |= tend_output(job, false);
@@ -160,6 +162,15 @@ static void look_at_all(struct loop *loop)
 	}
 }
 
+/* While it was stopped, no time passed for the commands. */
+static void go_on(struct loop *loop)
+{
+	int64_t gap = loop->stopped_at ? now_ns() - loop->stopped_at : 0;
+	for (struct job *job = loop->running; job; job = job->running_next)
+		job->timed_from += gap;
+	loop->stopped_at = 0;
+}
+
 static void pass_signal(struct loop *loop)
 {
 	struct signalfd_siginfo info;
@@ -168,10 +179,12 @@ static void pass_signal(struct loop *loop)
 		return;
 	int sig = (int)info.ssi_signo;
 	if (sig == SIGTSTP) {
+		loop->stopped_at = now_ns();
 		run_signal_children(run, SIGTSTP);
 		kill(getpid(), SIGSTOP);
 	} else if (sig == SIGCONT) {
 		run_signal_children(run, SIGCONT);
+		go_on(loop);
 	} else {
 		run_end(run, 128 + sig, sig);
 	}

@@ -116,7 +116,7 @@ void tend_time(struct job *job, int64_t now)
 	double timeout = job->run->o->timeout;
 	if (!job->terminated && run_is_past(job->run, job))
 		terminate(job, OUTCOME_SKIPPED);
-	if (!job->terminated && timeout > 0 && (double)(now - job->started) > timeout * 1e9)
+	if (!job->terminated && timeout > 0 && (double)(now - job->timed_from) > timeout * 1e9)
 		terminate(job, OUTCOME_TIMEOUT);
 	if (job->terminated && job->terminated_at && now - job->terminated_at > GRACE_NS) {
 		job->terminated_at = now;

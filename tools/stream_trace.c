@@ -24,7 +24,7 @@ struct trace {
 	/* Under mutex. */
 	int rows; /* so many are known */
 	unsigned char *used, *named;
-	bool first;
+	bool first, ended;
 };
 
 static void event(struct trace *t, const char *format, ...) __attribute__((__format__(__printf__, 2, 3)));
@@ -32,6 +32,8 @@ static void event(struct trace *t, const char *format, ...) __attribute__((__for
 static void event(struct trace *t, const char *format, ...)
 {
 	va_list list;
+	if (t->ended)
+		return;
 	va_start(list, format);
 	fputs(t->first ? "[\n" : ",\n", t->file);
 	t->first = false;
@@ -57,6 +59,17 @@ struct trace *trace_open(const char *file)
 	name_row(t, TRACE_READING, "reading");
 	name_row(t, TRACE_WRITING, "writing, in order");
 	return t;
+}
+
+void trace_end(struct trace *t)
+{
+	if (!t)
+		return;
+	pthread_mutex_lock(&t->mutex);
+	fputs("\n]\n", t->file);
+	fflush(t->file);
+	t->ended = true;
+	pthread_mutex_unlock(&t->mutex);
 }
 
 void trace_close(struct trace *t)

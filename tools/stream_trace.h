@@ -18,6 +18,8 @@ enum { TRACE_READING = 1, TRACE_WRITING = 2 };
 /* NULL for NULL; the end of the program where the file cannot be written. */
 struct trace *trace_open(const char *file);
 void trace_close(struct trace *trace);
+/* The program ends at once: what has happened is written, and nothing after it. */
+void trace_end(struct trace *trace);
 
 /* A row of the CPU that is free; it is the caller's until it is put back. */
 int trace_row_get(struct trace *trace, int cpu);

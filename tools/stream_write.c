@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static bool stdout_is_terminal;
+
 static void cannot_write(struct job *job, const char *what, int error)
 {
 	char where[128];
@@ -29,7 +31,12 @@ static void cannot_write(struct job *job, const char *what, int error)
 
 static void put(struct job *job, const char *bytes, size_t length)
 {
+	/* Where both are the same terminal, the progress line is taken off it first. */
+	if (stdout_is_terminal)
+		stderr_lock();
 	int error = write_all(STDOUT_FILENO, bytes, length);
+	if (stdout_is_terminal)
+		stderr_unlock();
 	if (error)
 		cannot_write(job, "its output cannot be written", -error);
 }
@@ -238,6 +245,7 @@ void write_job(struct job *job)
 
 void write_open(struct run *run)
 {
+	stdout_is_terminal = isatty(STDOUT_FILENO);
 	log_open(run);
 	if (run->o->results && mkdir(run->o->results, 0777) < 0 && errno != EEXIST)
 		die("--results %s: %s", run->o->results, strerror(errno));

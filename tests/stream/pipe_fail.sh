@@ -130,6 +130,31 @@ full_disk()
 	status_is 1 sh -c '"$1" pipe -- cat <in >/dev/full' sh "$padata" && says 'job 1 .*No space left'
 }
 
+# A disk of 256 KiB: what fits is there, in order, and one line says what did not.
+small_disk()
+{
+	mkdir -p disk
+	seq 1 100000 >much
+	# shellcheck disable=SC2016
+	unshare -m sh -c 'mount -t tmpfs -o size=256k none disk && { "$1" pipe --block 50k -- cat <much >disk/out 2>err; echo $? >status
+		cp disk/out partly; rm disk/out
+		"$1" pipe --block 50k --results disk/results -- cat <much 2>err2 >/dev/null; echo $? >>status; rm -r disk/results
+		"$1" map --joblog disk/log -- true <much 2>err3 >/dev/null; echo $? >>status; rm disk/log
+		"$1" gzip -1 <much >disk/gz 2>err4; echo $? >>status; }' sh "$padata"
+	[ "$(tr '\n' ' ' <status)" = '1 1 1 0 ' ] && says 'job [0-9]* (bytes.*No space left' && [ "$(wc -c <partly)" -gt 100000 ] &&
+		cmp -n "$(wc -c <partly)" partly much && [ "$(wc -l <err2)" -eq 1 ] && grep -q 'results.*No space left' err2 &&
+		[ "$(wc -l <err3)" -eq 1 ] && grep -q 'joblog.*No space left' err3
+}
+
+# However much a command writes before it reads, and however late it reads.
+writes_first()
+{
+	seq 1 700000 >much
+	status_is 0 "$padata" pipe --block 2M -j 3 --memory 16M -- sh -c 'head -c 9000000 /dev/zero; head -c 3000000 /dev/zero >&2; cat' <much &&
+		[ "$(tr -d '\0' <out | cksum)" = "$(cksum <much)" ] && [ "$(wc -c <out)" -eq $((3 * 9000000 + $(wc -c <much))) ] &&
+		[ "$(wc -c <err)" -ge 9000000 ]
+}
+
 ok "pipe: a command that is killed" killed
 ok "pipe: a command that returns 255" status_255
 ok "pipe: a command that fails" plain_failure
@@ -148,4 +173,10 @@ ok "pipe: a record longer than the memory" too_long
 ok "pipe: a record that just fits the memory" nearly_too_long
 ok "pipe: a command that leaves input unread" closed_early
 ok "pipe: a full disk" full_disk
+if unshare -m sh -c "mount -t tmpfs none '$work'" 2>/dev/null; then
+	ok "pipe: a small disk" small_disk
+else
+	echo "skip pipe: a small disk: no file system can be mounted here"
+fi
+ok "pipe: a command that writes much before it reads" writes_first
 exit $cases_failed

@@ -47,6 +47,28 @@ tiny_blocks()
 	done
 }
 
+# Every size of block from a byte to more than the input, and with them every number of jobs.
+every_one()
+{
+	{ seq 90 130; printf '\n\n'; echo a line that is longer than the others; printf 'and no end'; } >mixed
+	tr '\n' '\0' <mixed >mixed0
+	size=$(wc -c <mixed)
+	block=1
+	while [ $block -le $((size + 3)) ]; do
+		jobs=$((block % 64 + 1))
+		"$padata" pipe --block $block -j $jobs -- cat <mixed | cmp mixed - || { echo "--block $block -j $jobs"; return 1; }
+		"$padata" pipe -0 --block $block -j $jobs -- cat <mixed0 | cmp mixed0 - || { echo "-0 --block $block -j $jobs"; return 1; }
+		[ $block -lt 16 ] || cat mixed | "$padata" pipe --recend '' --block $block -j $jobs -- cat | cmp mixed - ||
+			{ echo "--recend '' --block $block -j $jobs"; return 1; }
+		block=$((block + 1))
+	done
+	# A command that adds the end of the last line, where the plain one does.
+	for block in 1 10 100 1000; do
+		awk '{ print NF, $0 }' mixed >plain
+		"$padata" pipe --block $block -- awk '{ print NF, $0 }' <mixed | cmp plain - || return 1
+	done
+}
+
 all_sizes()
 {
 	try long --block 20000 -- cat || return 1
@@ -64,7 +86,9 @@ commands()
 	try long --block 100k -- sed -E 's/([0-9])1/<\1>/g' && try long --block 300k -- tr 0-9 a-j &&
 		try long --block 200k -- grep 77 && try long --block 200k -- awk '{ print $1 * 2, length($1) }' &&
 		try json --block 4k -- jq -c '{m: .n}' && try long --block 200k -- grep 123456 &&
-		try lines --block 40k -- sed -n 's/x/y/gp'
+		try lines --block 40k -- sed -n 's/x/y/gp' &&
+		try unended --block 5 -- grep o && try lines --block 1 -- tr x y && try long -- awk '/3$/ { print "<" $0 ">" }' &&
+		try nul -0 --block 20 -- sed -z s/1/one/ && try nul -0 --block 7 -- grep -z 3 && try binary --recend= -- tr a-m n-z
 }
 
 records()
@@ -99,7 +123,8 @@ more_than_read()
 }
 
 ok "pipe: blocks of a byte and more" tiny_blocks
-ok "pipe: every size of block, every number of jobs" all_sizes
+ok "pipe: each size of block and each number of jobs" every_one
+ok "pipe: many sizes of block, every number of jobs" all_sizes
 ok "pipe: sed, tr, grep, awk, jq" commands
 ok "pipe: records by their ends, starts and number" records
 ok "pipe: blocks hold the records that were asked for" counts

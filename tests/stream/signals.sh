@@ -87,6 +87,33 @@ stop_and_go()
 	[ "$state" = T ] && [ "$child_state" = T ] && [ "$(cat out)" = 1 ]
 }
 
+# Time that it is stopped for is none of the command's.
+stopped_time()
+{
+	"$padata" map -j 1 --timeout 2 -a short -- sh -c "sleep 0.4; echo \$1" sh >out 2>err &
+	pid=$!
+	sleep 0.2
+	kill -TSTP $pid
+	sleep 2.5
+	kill -CONT $pid
+	wait $pid && [ "$(cat out)" = 1 ]
+}
+
+# Ended by a signal, the trace is still whole.
+trace_of_the_ended()
+{
+	"$padata" map -j 2 --trace trace -a in -- sh -c '[ $1 = 1 ] || sleep 60' sh >/dev/null 2>&1 &
+	pid=$!
+	for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+		[ "$(pgrep -P $pid | wc -l)" -eq 2 ] && break
+		sleep 0.1
+	done
+	kill $pid
+	status=0
+	wait $pid || status=$?
+	[ $status -eq 143 ] && python3 -c 'import json; json.load(open("trace"))'
+}
+
 # ^C and the progress line on a terminal; the marked commands are gone afterwards.
 terminal()
 {
@@ -149,6 +176,8 @@ ok "signals: SIGTERM" ended_by TERM 143
 ok "signals: SIGHUP" ended_by HUP 129
 ok "signals: a command that ignores SIGTERM" ended_though_deaf
 ok "signals: SIGTSTP and SIGCONT pass on" stop_and_go
+ok "signals: --timeout does not count while it is stopped" stopped_time
+ok "signals: the trace of a run that is ended" trace_of_the_ended
 ok "signals: ^C on a terminal, progress on it" terminal
 ok "signals: no progress where there is no terminal" no_progress_in_files
 ok "signals: commands have the signals that the program was given" ignored_sigpipe

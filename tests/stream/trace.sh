@@ -13,6 +13,11 @@ trace()
 	"$@" >/dev/null && python3 - <<'P'
 import json, sys
 events = json.load(open("trace"))
+# What the Chrome trace format asks of each kind of event; times are in microseconds.
+needs = {"X": {"ts", "dur", "pid", "tid", "name"}, "C": {"ts", "pid", "name", "args"}, "M": {"pid", "tid", "name", "args"}}
+for e in events:
+    assert needs[e["ph"]] <= e.keys() and all(e[k] >= 0 for k in ("ts", "dur") if k in e), e
+assert max(e["ts"] + e["dur"] for e in events if e["ph"] == "X") < 600e6
 names = {e["tid"]: e["args"]["name"] for e in events if e["name"] == "thread_name"}
 spans = [e for e in events if e["ph"] == "X"]
 rows = {}
@@ -42,6 +47,15 @@ assert len(d.getElementsByTagName("rect")) > 10
 assert "reading" in [t.firstChild.data for t in d.getElementsByTagName("text")]'
 }
 
+help()
+{
+	for name in pipe map gzip cpus trace-svg; do
+		status_is 0 "$padata" $name --help && grep -q "^usage: padata $name" out && [ ! -s err ] || return 1
+	done
+	status_is 0 "$padata" --help && [ ! -s err ] && status_is 1 "$padata" && status_is 1 "$padata" none && [ "$(wc -l <err)" -eq 1 ] &&
+		status_is 1 sh -c '"$1" pipe --help >/dev/full' sh "$padata"
+}
+
 svg_refuses()
 {
 	status_is 1 "$padata" trace-svg nowhere && status_is 1 "$padata" trace-svg in && status_is 1 "$padata" trace-svg
@@ -64,6 +78,7 @@ ok "trace: a picture of it" svg
 ok "trace: of map" trace "$padata" map -j 5 --trace trace -a /etc/passwd -- sh -c :
 ok "trace: of gzip" trace "$padata" gzip --block 50k --trace trace -a in
 ok "trace: a picture of nothing" svg_refuses
+ok "help: of each subcommand" help
 ok "stats: as JSON" stats
 ok "joblog: a line for each job" joblog
 exit $cases_failed
