@@ -90,7 +90,7 @@ int gw_reload(struct gw_gateway *g, char err[ESP_ERROR_LEN])
 	if (move && gw_set_cpus(g, new->has_cpus ? new->cpus : cpu_active_mask) != 0)
 		snprintf(err, ESP_ERROR_LEN, "%.80s: none of its CPUs can be used; those of before go on", g->path);
 	else if (rest[0])
-		snprintf(err, ESP_ERROR_LEN, "%.80s: what has changed here takes effect at the next start: %s", g->path,
+		snprintf(err, ESP_ERROR_LEN, "%.80s: what has changed here takes effect at the next start: %.110s", g->path,
 			 rest);
 	gw_tell_text(g, "reload", "file", g->path);
 	return 0;
