@@ -5,6 +5,7 @@
 /* What the compiler has to be told, and nothing else. */
 
 #include <stdalign.h>
+#include <stdint.h>
 
 #define PD_EXPORT __attribute__((__visibility__("default")))
 #define PD_CACHE_LINE 64
@@ -23,6 +24,17 @@ static inline void pd_prefetch_write(const void *line)
 #else
 	__builtin_prefetch(line, 1);
 #endif
+}
+
+/*
+ * Fetch a task that another CPU had last. What a callback works on most likely follows the task itself, and
+ * begins in its line or the next.
+ */
+static inline void pd_prefetch_task(const void *task)
+{
+	pd_prefetch_write(task);
+	/* No pointer arithmetic: before the first lap it is none. */
+	pd_prefetch_write((const void *)((uintptr_t)task + PD_CACHE_LINE));
 }
 
 /* A turn of a loop that waits for another CPU: lets a sibling hardware thread run. */

@@ -126,7 +126,7 @@ static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 		char text[128];
 
 		if (atomic_load_explicit(&lane->completed, memory_order_relaxed) >=
-		    atomic_load_explicit(&lane->queued, memory_order_relaxed))
+		    pd_serialq_count(&lane->serialq))
 			continue;
 		if ((running & 3) == 1 + PD_SERIAL)
 			snprintf(text, sizeof(text), "task %llu: in serial()",

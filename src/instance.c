@@ -17,7 +17,7 @@ static void release(struct padata_instance *pinst)
 	int fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 
 	for (unsigned int i = 0; i < lanes; i++)
-		free(pinst->lane_list[i]);
+		pd_lane_free(pinst->lane_list[i]);
 	if (fd >= 0)
 		close(fd);
 	pthread_mutex_destroy(&pinst->room_lock);
@@ -136,6 +136,29 @@ static bool is_idle_locked(struct padata_instance *pinst)
 	       pd_room(pinst) == atomic_load_explicit(&pinst->size, memory_order_relaxed);
 }
 
+static int resize_queues(struct padata_instance *pinst, unsigned int tasks)
+{
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	int error = 0;
+
+	for (unsigned int i = 0; i < lanes && !error; i++)
+		error = pd_serialq_resize(&pinst->lane_list[i]->serialq, tasks);
+	return error;
+}
+
+/* A serial queue may stay larger than the window, but not be smaller. */
+static int resize_all(struct padata_instance *pinst, unsigned int tasks)
+{
+	bool grows = tasks > atomic_load_explicit(&pinst->size, memory_order_relaxed);
+	int error = grows ? resize_queues(pinst, tasks) : 0;
+
+	if (!error)
+		error = pd_window_resize(&pinst->window, tasks);
+	if (!error && !grows)
+		resize_queues(pinst, tasks);
+	return error;
+}
+
 static int resize_locked(struct padata_instance *pinst, unsigned int tasks)
 {
 	int error = -EBUSY;
@@ -145,7 +168,7 @@ static int resize_locked(struct padata_instance *pinst, unsigned int tasks)
 	pd_quiesce_locked(pinst, 0);
 	/* It may have been started, and used, until the gate was shut: then it is too late. */
 	if (is_idle_locked(pinst)) {
-		error = pd_window_resize(&pinst->window, tasks);
+		error = resize_all(pinst, tasks);
 		if (!error)
 			atomic_store_explicit(&pinst->size, tasks, memory_order_relaxed);
 	}

@@ -13,6 +13,7 @@
 #include "guard.h"
 #include "inbox.h"
 #include "init.h"
+#include "serialq.h"
 #include "task.h"
 #include "window.h"
 #include "workqueue.h"
@@ -30,13 +31,14 @@ enum pd_lane_call {
 enum pd_lane_mode { PD_LANE_RESTING, PD_LANE_SEARCHING, PD_LANE_WORKING };
 
 struct pd_lane {
-	/* The serial queue: pushed by the holder of the window's token, one at a time; taken by the worker.
-	 */
+	/* Delivered, and serial() not begun: put by the holder of the window's token, taken by the worker. */
+	struct pd_serialq serialq;
+
+	/* Whether the worker is to look around. Nothing is pushed. */
 	alignas(PD_CACHE_LINE) struct pd_inbox inbox;
-	atomic_uint called;	 /* enum pd_lane_call */
-	atomic_bool usable;	 /* may search */
-	atomic_bool absent;	 /* has left the crew, because it was not usable */
-	_Atomic uint64_t queued; /* tasks pushed; written by the holder of the token */
+	atomic_uint called; /* enum pd_lane_call */
+	atomic_bool usable; /* may search */
+	atomic_bool absent; /* has left the crew, because it was not usable */
 
 	/*
 	 * What is claimed and not begun: first sequence number << RUN_BITS | how many. Taken from by the
@@ -48,9 +50,6 @@ struct pd_lane {
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
 	_Atomic uint64_t serving; /* the task whose serial() comes next or runs; written by the worker */
 	enum pd_lane_mode mode;
-	void **batches;			/* taken from the inbox: the first task of each, by its batch link */
-	struct padata_priv *ready;	/* tasks whose serial() comes next, by their next field */
-	struct padata_priv *ready_last; /* if the last of them is known */
 	uint64_t task_ns;		/* what one parallel() takes, as measured */
 	uint64_t now;			/* the last time that it looked at the clock */
 	uint64_t search_until;		/* when the search is given up */
@@ -133,6 +132,7 @@ static inline bool pd_instance_inherited(const struct padata_instance *pinst)
 
 /* lane.c */
 struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
+void pd_lane_free(struct pd_lane *lane);
 /* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
 void pd_lane_call(struct padata_instance *pinst, unsigned int first);
 /* Any thread: have a lane that left the crew join it again. */

@@ -19,7 +19,7 @@
 enum {
 	RUN_BITS = 7,	 /* how many are left of a run, below its first sequence number */
 	RUN_MAX = 96,	 /* tasks claimed at once, at most */
-	AHEAD = 3,	 /* tasks that a lane fetches in advance */
+	AHEAD = 4,	 /* tasks of a run that are fetched in advance */
 	SERIAL_MAX = 64, /* serial() calls before others have their turn, if any wait */
 };
 
@@ -48,9 +48,19 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 				 .task_ns = run_ns,
 				 .search_ns = search_min_ns,
 				 .absent = true};
+	if (pd_serialq_init(&lane->serialq, atomic_load_explicit(&pinst->size, memory_order_relaxed))) {
+		free(lane);
+		return NULL;
+	}
 	pd_inbox_init(&lane->inbox);
 	INIT_WORK(&lane->work, lane_run);
 	return lane;
+}
+
+void pd_lane_free(struct pd_lane *lane)
+{
+	pd_serialq_destroy(&lane->serialq);
+	free(lane);
 }
 
 /* Runs: first << RUN_BITS | left. Its owner takes from the front, thieves from the end. */
@@ -112,14 +122,6 @@ static bool pending(struct padata_instance *pinst)
 	return false;
 }
 
-/* What the callback works on most likely follows the task: it comes from another CPU as well. */
-static void prefetch_task(const void *task)
-{
-	pd_prefetch_write(task);
-	/* No pointer arithmetic: before the first lap it is none. */
-	pd_prefetch_write((const void *)((uintptr_t)task + PD_CACHE_LINE));
-}
-
 /* Calling */
 
 /* True when its worker slept, and so comes to it at once. */
@@ -170,74 +172,37 @@ static void look_again(struct padata_instance *pinst, int first)
 
 /* The serial stage */
 
-/* Consecutive tasks for one lane, on their way to it. */
-struct batch {
-	struct padata_priv *first, *last;
-	unsigned int n;
-};
-
-static void push(struct pd_lane *lane, const struct batch *batch)
+/* Of what was delivered, until now unseen. A lane that delivers to itself looks again anyway. */
+static void show(struct pd_lane *lane, struct pd_lane **to_wake)
 {
-	/* Relaxed: read by who has acquired what pd_window_taken() released. */
-	uint64_t queued = atomic_load_explicit(&lane->queued, memory_order_relaxed);
-
-	atomic_store_explicit(&lane->queued, queued + batch->n, memory_order_relaxed);
-	pd_task(batch->last)->next = NULL;
-	/*
-	 * Into the hand of the very thread that will run it: no other lane's delivery can overtake, since
-	 * there is one token; and none is on its way, since the inbox is empty.
-	 */
-	if (lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&
-	    (!lane->ready || lane->ready_last)) {
-		if (lane->ready)
-			pd_task(lane->ready_last)->next = batch->first;
-		else
-			lane->ready = batch->first;
-		lane->ready_last = batch->last;
+	pd_serialq_publish(&lane->serialq);
+	if (lane == pd_lane_self || lane == *to_wake)
 		return;
-	}
-	if (pd_inbox_push(&lane->inbox, &pd_task(batch->first)->batch))
-		pd_worker_queue(lane->worker, &lane->work);
-}
-
-/*
- * Each task points to the one AHEAD places further on, for the lane to fetch it in time: following the
- * links one by one, it would wait for each task's cache line in turn.
- */
-static void append(struct batch *batch, struct padata_priv *trail[AHEAD], struct padata_priv *task)
-{
-	if (batch->n == 0)
-		batch->first = task;
-	else
-		pd_task(batch->last)->next = task;
-	if (batch->n >= AHEAD)
-		pd_task(trail[batch->n % AHEAD])->ahead = task;
-	trail[batch->n % AHEAD] = task;
-	pd_task(task)->ahead = NULL;
-	batch->last = task;
-	batch->n++;
+	if (*to_wake)
+		wake(*to_wake);
+	*to_wake = lane;
 }
 
 void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 {
-	struct padata_priv *task, *trail[AHEAD];
-
 	do {
-		struct batch batch = {0};
-		int cpu = -1;
+		struct pd_lane *lane = NULL, *to_wake = NULL;
+		struct padata_priv *task;
+		uint16_t cpu;
 
-		while ((task = pd_window_take(&pinst->window, seq))) {
+		while ((task = pd_window_take(&pinst->window, seq, &cpu))) {
 			seq++;
-			prefetch_task(pd_window_task(&pinst->window, seq + 1));
-			if (batch.n && pd_task(task)->cb_cpu != cpu) {
-				push(pd_instance_lane(pinst, cpu), &batch);
-				batch.n = 0;
+			if (!lane || lane->cpu != cpu) {
+				if (lane)
+					show(lane, &to_wake);
+				lane = pd_instance_lane(pinst, cpu);
 			}
-			cpu = pd_task(task)->cb_cpu;
-			append(&batch, trail, task);
+			pd_serialq_put(&lane->serialq, task);
 		}
-		if (batch.n)
-			push(pd_instance_lane(pinst, cpu), &batch);
+		if (lane)
+			show(lane, &to_wake);
+		if (to_wake)
+			wake(to_wake);
 		pd_window_taken(&pinst->window, seq);
 	} while (!pd_window_park(&pinst->window, seq));
 	pd_barrier_light();
@@ -245,36 +210,23 @@ void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq)
 		pd_notify(pinst, false);
 }
 
-/* The task whose serial() comes next, or NULL. */
-static struct padata_priv *look_ready(struct pd_lane *lane)
+/* The task whose serial() comes next, or NULL; then a poke is answered. */
+static struct padata_priv *look(struct pd_lane *lane)
 {
-	if (lane->ready)
-		return lane->ready;
-	if (!lane->batches)
-		lane->batches = pd_inbox_take(&lane->inbox);
-	if (!lane->batches)
-		return NULL;
-	lane->ready = pd_task_of_batch(lane->batches);
-	lane->batches = *lane->batches;
-	/* Its last task is known to who pushed it. */
-	lane->ready_last = NULL;
-	return lane->ready;
-}
+	struct padata_priv *task = pd_serialq_look(&lane->serialq);
 
-static void take_ready(struct pd_lane *lane)
-{
-	struct padata_priv *task = lane->ready;
-
-	lane->ready = pd_task(task)->next;
-	if (pd_task(task)->ahead)
-		prefetch_task(pd_task(task)->ahead);
+	if (task)
+		return task;
+	pd_inbox_take(&lane->inbox);
+	/* Again: what was put before the poke that was taken is to be seen. */
+	return pd_serialq_look(&lane->serialq);
 }
 
 /* Say how far the serial stage has come, and see who waits for that. */
 static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 {
 	struct padata_instance *pinst = lane->instance;
-	struct padata_priv *next = look_ready(lane);
+	struct padata_priv *next = look(lane);
 	unsigned int awaited;
 
 	if (next)
@@ -297,7 +249,7 @@ static bool run_serial(struct pd_lane *lane)
 	struct padata_priv *task = report(lane, completed);
 
 	for (unsigned int n = 0; task && n < SERIAL_MAX; n++) {
-		take_ready(lane);
+		pd_serialq_take(&lane->serialq);
 		pd_task_set_state(task, PD_TASK_CALLER);
 		pd_debug_call(lane, task, PD_SERIAL);
 		/* Release: pairs with the acquire in pd_room(); the slot and the task may then be used again.
@@ -316,10 +268,10 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 	uint64_t begin = pd_now(), seq = first;
 	unsigned int done = 0;
 
-	for (unsigned int i = 0; i < n && i < 2 * PD_SLOTS_PER_LINE; i += PD_SLOTS_PER_LINE)
+	for (unsigned int i = 0; i < n; i += PD_STATES_PER_LINE)
 		pd_window_prefetch(&pinst->window, first + i);
-	for (unsigned int i = 0; i < n && i < 3; i++)
-		prefetch_task(pd_window_task(&pinst->window, first + i));
+	for (unsigned int i = 0; i < n && i < AHEAD; i++)
+		pd_prefetch_task(pd_window_task(&pinst->window, first + i));
 	if (n > 1) {
 		run_put(lane, first + 1, n - 1);
 		pd_barrier_light();
@@ -330,10 +282,8 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 		struct padata_priv *task = pd_window_task(&pinst->window, seq);
 
 		/* No further than the run: what lies behind is another CPU's. */
-		if (++done + 2 < n)
-			prefetch_task(pd_window_task(&pinst->window, seq + 3));
-		if (done + 2 * PD_SLOTS_PER_LINE <= n)
-			pd_window_prefetch(&pinst->window, seq + 2 * PD_SLOTS_PER_LINE);
+		if (++done + AHEAD <= n)
+			pd_prefetch_task(pd_window_task(&pinst->window, seq + AHEAD));
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
 	} while (n > 1 && run_next(lane, &seq));
@@ -457,7 +407,7 @@ static bool work(struct pd_lane *lane)
 		lane->search_until = now + lane->search_ns;
 	if (now >= lane->search_until)
 		return false;
-	for (int i = 0; i < 16 && !pd_inbox_holds(&lane->inbox); i++)
+	for (int i = 0; i < 16 && !pd_serialq_stirs(&lane->serialq); i++)
 		pd_cpu_relax();
 	/* The producer may be waiting for this very CPU. */
 	now = pd_now();
@@ -493,7 +443,7 @@ static void lane_run(struct work_struct *item)
 
 		if (pd_unlikely(sched_getcpu() != lane->cpu))
 			go_home(lane);
-		more = look_ready(lane);
+		more = look(lane);
 		answer_call(lane);
 		if (more) {
 			stop_searching(lane);

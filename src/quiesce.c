@@ -58,7 +58,7 @@ static void complete_all_below(struct padata_instance *pinst, uint64_t seq)
 	uint64_t queued[lanes]; /* on the stack, so that no memory can be short: 8 bytes for each CPU */
 
 	for (unsigned int i = 0; i < lanes; i++)
-		queued[i] = atomic_load_explicit(&pinst->lane_list[i]->queued, memory_order_relaxed);
+		queued[i] = pd_serialq_count(&pinst->lane_list[i]->serialq);
 	for (unsigned int i = 0; i < lanes; i++)
 		pd_await(pinst, has_completed, (uint64_t[]){i, queued[i], seq});
 }

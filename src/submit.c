@@ -46,7 +46,7 @@ static void publish(struct padata_instance *pinst, struct padata_priv *task, uin
 	pd_task(task)->seq = seq;
 	pd_task(task)->cb_cpu = cb_cpu;
 	pd_task_set_state(task, PD_TASK_SUBMITTED);
-	pd_window_publish(&pinst->window, seq, task);
+	pd_window_publish(&pinst->window, seq, task, (uint16_t)cb_cpu);
 }
 
 static uint64_t thread_cpu_ns(void)

@@ -10,9 +10,6 @@
 
 /* The header declares the place without these fields, so that they are nobody else's business. */
 struct pd_task {
-	void *batch;		   /* the link of the first of a batch, in an inbox */
-	struct padata_priv *next;  /* the one whose serial() follows, on the same CPU */
-	struct padata_priv *ahead; /* one that follows later, to be fetched in advance */
 	struct padata_instance *instance;
 	uint64_t seq;
 	int cb_cpu;
@@ -32,13 +29,6 @@ enum pd_task_state {
 static inline struct pd_task *pd_task(struct padata_priv *task)
 {
 	return (struct pd_task *)(void *)&task->padata_private;
-}
-
-static inline struct padata_priv *pd_task_of_batch(void **link)
-{
-	void *task = container_of((void *)link, struct pd_task, batch);
-
-	return container_of(task, struct padata_priv, padata_private);
 }
 
 /* Relaxed, both: what orders them is the window; they are atomic for the sake of a second, erroneous call. */

@@ -6,19 +6,24 @@
 #include <stdlib.h>
 
 /*
- * The state of a slot names the sequence number that it is about, so a late
- * or repeated pd_window_done() can not touch the task of another lap.
+ * The state of a slot names the lap that it is about, so a late or repeated pd_window_done() can not touch
+ * the task of another one: not before 2^30 laps have passed.
  */
 enum { OPEN = 0, DONE = 1, TOKEN = 2, STATE_BITS = 2 };
 
-static uint64_t state_of(uint64_t seq, unsigned int state)
+static uint32_t state_of(const struct pd_window *w, uint64_t seq, unsigned int state)
 {
-	return seq << STATE_BITS | state;
+	return (uint32_t)(seq >> w->shift) << STATE_BITS | state;
 }
 
-static struct pd_slot *slot_of(const struct pd_window *w, uint64_t seq)
+static atomic_uintptr_t *task_at(const struct pd_window *w, uint64_t seq)
 {
-	return &w->slots[seq & w->mask];
+	return &w->tasks[seq & w->mask];
+}
+
+static _Atomic uint32_t *state_at(const struct pd_window *w, uint64_t seq)
+{
+	return &w->states[seq & w->mask];
 }
 
 /*
@@ -30,23 +35,34 @@ static uintptr_t lap_of(const struct pd_window *w, uint64_t seq)
 	return (seq >> w->shift) & 1;
 }
 
+static size_t whole_lines(size_t size)
+{
+	return (size + PD_CACHE_LINE - 1) / PD_CACHE_LINE * PD_CACHE_LINE;
+}
+
 /* Slots for at least size tasks, for the lap of first. */
 static int make_slots(struct pd_window *w, unsigned int size, uint64_t first)
 {
-	struct pd_slot *slots;
-	unsigned int shift = 2; /* a cache line; and two slots at least, for pd_window_skip() */
+	unsigned int shift = 1; /* two slots at least, for pd_window_skip() */
+	size_t tasks, states, tags;
+	char *slots;
 
 	while ((uint64_t)1 << shift < size)
 		shift++;
-	slots = aligned_alloc(PD_CACHE_LINE, sizeof(*slots) << shift);
+	tasks = whole_lines(sizeof(*w->tasks) << shift);
+	states = whole_lines(sizeof(*w->states) << shift);
+	tags = whole_lines(sizeof(*w->tags) << shift);
+	slots = aligned_alloc(PD_CACHE_LINE, tasks + states + tags);
 	if (!slots)
 		return -ENOMEM;
-	w->slots = slots;
+	w->tasks = (void *)slots;
+	w->states = (void *)(slots + tasks);
+	w->tags = (void *)(slots + tasks + states);
 	w->mask = ((uint64_t)1 << shift) - 1;
 	w->shift = shift;
 	for (uint64_t seq = first; seq <= first + w->mask; seq++) {
-		atomic_init(&slot_of(w, seq)->task, lap_of(w, seq) ^ 1);
-		atomic_init(&slot_of(w, seq)->state, state_of(seq, seq == first ? TOKEN : OPEN));
+		atomic_init(task_at(w, seq), lap_of(w, seq) ^ 1);
+		atomic_init(state_at(w, seq), state_of(w, seq, seq == first ? TOKEN : OPEN));
 	}
 	return 0;
 }
@@ -66,7 +82,7 @@ int pd_window_init(struct pd_window *w, unsigned int size, uint64_t first)
 
 int pd_window_resize(struct pd_window *w, unsigned int size)
 {
-	struct pd_slot *old = w->slots;
+	void *old = w->tasks;
 	uint64_t next = pd_window_next(w);
 	int error = make_slots(w, size, next);
 
@@ -80,7 +96,7 @@ int pd_window_resize(struct pd_window *w, unsigned int size)
 
 void pd_window_destroy(struct pd_window *w)
 {
-	free(w->slots);
+	free(w->tasks);
 }
 
 enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *seq, unsigned int *n)
@@ -111,12 +127,13 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 	return PD_RESERVED;
 }
 
-void pd_window_publish(struct pd_window *w, uint64_t seq, void *task)
+void pd_window_publish(struct pd_window *w, uint64_t seq, void *task, uint16_t tag)
 {
-	pd_window_prefetch(w, seq + 2 * PD_SLOTS_PER_LINE);
+	pd_prefetch_write((const void *)task_at(w, seq + 2 * PD_TASKS_PER_LINE));
+	w->tags[seq & w->mask] = tag;
 	/* Release: pairs with the acquire in published(); without it parallel() might see the task unfilled.
 	 */
-	atomic_store_explicit(&slot_of(w, seq)->task, (uintptr_t)task | lap_of(w, seq), memory_order_release);
+	atomic_store_explicit(task_at(w, seq), (uintptr_t)task | lap_of(w, seq), memory_order_release);
 }
 
 void pd_window_allow(struct pd_window *w, uint64_t limit)
@@ -134,7 +151,7 @@ void pd_window_allow(struct pd_window *w, uint64_t limit)
 static bool published(const struct pd_window *w, uint64_t seq)
 {
 	/* Acquire: pairs with the release in pd_window_publish(), see there. */
-	return (atomic_load_explicit(&slot_of(w, seq)->task, memory_order_acquire) & 1) == lap_of(w, seq);
+	return (atomic_load_explicit(task_at(w, seq), memory_order_acquire) & 1) == lap_of(w, seq);
 }
 
 unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first)
@@ -154,8 +171,8 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 		if (n < max)
 			n = (n + claimers - 1) / claimers;
 		/* Up to the end of a cache line, so that two CPUs do not mark tasks in one. */
-		if (n > PD_SLOTS_PER_LINE)
-			n -= (next + n) % PD_SLOTS_PER_LINE;
+		if (n > PD_STATES_PER_LINE)
+			n -= (next + n) % PD_STATES_PER_LINE;
 	} while (!atomic_compare_exchange_weak_explicit(&w->claimed, &next, next + n, memory_order_release,
 							memory_order_acquire));
 	*first = next;
@@ -185,42 +202,43 @@ void *pd_window_task(const struct pd_window *w, uint64_t seq)
 	 * Acquire: pairs with the release in pd_window_publish(), for who took the number over from
 	 * its claimer.
 	 */
-	return (void *)(atomic_load_explicit(&slot_of(w, seq)->task, memory_order_acquire) & ~(uintptr_t)1);
+	return (void *)(atomic_load_explicit(task_at(w, seq), memory_order_acquire) & ~(uintptr_t)1);
 }
 
 enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 {
-	_Atomic uint64_t *state = &slot_of(w, seq)->state;
-	uint64_t old = atomic_load_explicit(state, memory_order_relaxed);
+	_Atomic uint32_t *state = state_at(w, seq);
+	uint32_t old = atomic_load_explicit(state, memory_order_relaxed);
 
 	/*
 	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
 	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
 	 * without it the new holder might deliver ahead of the last one.
 	 */
-	if (old == state_of(seq, OPEN) &&
-	    atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_release,
+	if (old == state_of(w, seq, OPEN) &&
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_release,
 						    memory_order_relaxed))
 		return PD_DONE;
-	if (old == state_of(seq, TOKEN) &&
-	    atomic_compare_exchange_strong_explicit(state, &old, state_of(seq, DONE), memory_order_acq_rel,
+	if (old == state_of(w, seq, TOKEN) &&
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acq_rel,
 						    memory_order_relaxed))
 		return PD_TOKEN;
 	return PD_TWICE;
 }
 
-void *pd_window_take(struct pd_window *w, uint64_t seq)
+void *pd_window_take(struct pd_window *w, uint64_t seq, uint16_t *tag)
 {
-	struct pd_slot *slot = slot_of(w, seq);
+	_Atomic uint32_t *state = state_at(w, seq);
 	void *task;
 
 	/* Acquire: pairs with the release in pd_window_done(), see there. */
-	if (atomic_load_explicit(&slot->state, memory_order_acquire) != state_of(seq, DONE))
+	if (atomic_load_explicit(state, memory_order_acquire) != state_of(w, seq, DONE))
 		return NULL;
-	task = (void *)(atomic_load_explicit(&slot->task, memory_order_relaxed) & ~(uintptr_t)1);
+	task = (void *)(atomic_load_explicit(task_at(w, seq), memory_order_relaxed) & ~(uintptr_t)1);
+	*tag = w->tags[seq & w->mask];
 	/* Relaxed: the next lap comes here only after this task has completed and room was made for another.
 	 */
-	atomic_store_explicit(&slot->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);
+	atomic_store_explicit(state, state_of(w, seq + w->mask + 1, OPEN), memory_order_relaxed);
 	return task;
 }
 
@@ -235,10 +253,10 @@ void pd_window_taken(struct pd_window *w, uint64_t seq)
 
 bool pd_window_park(struct pd_window *w, uint64_t seq)
 {
-	uint64_t old = state_of(seq, OPEN);
+	uint32_t old = state_of(w, seq, OPEN);
 
 	/* Release: pairs with the acquire in pd_window_done(), see there. */
-	return atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),
+	return atomic_compare_exchange_strong_explicit(state_at(w, seq), &old, state_of(w, seq, TOKEN),
 						       memory_order_release, memory_order_relaxed);
 }
 
@@ -246,10 +264,9 @@ void pd_window_skip(struct pd_window *w)
 {
 	uint64_t seq = pd_window_next(w);
 
-	atomic_store_explicit(&slot_of(w, seq)->task, lap_of(w, seq), memory_order_relaxed);
-	atomic_store_explicit(&slot_of(w, seq)->state, state_of(seq + w->mask + 1, OPEN),
-			      memory_order_relaxed);
-	atomic_store_explicit(&slot_of(w, seq + 1)->state, state_of(seq + 1, TOKEN), memory_order_relaxed);
+	atomic_store_explicit(task_at(w, seq), lap_of(w, seq), memory_order_relaxed);
+	atomic_store_explicit(state_at(w, seq), state_of(w, seq + w->mask + 1, OPEN), memory_order_relaxed);
+	atomic_store_explicit(state_at(w, seq + 1), state_of(w, seq + 1, TOKEN), memory_order_relaxed);
 	atomic_store_explicit(&w->claimed, seq + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->taken, seq + 1, memory_order_relaxed);
 	/* Release: pairs with the acquire in pd_window_gate(), see there. */

@@ -28,12 +28,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct pd_slot {
-	atomic_uintptr_t task; /* the task, and in bit 0 the lap for which it was published */
-	_Atomic uint64_t state;
-};
-
-#define PD_SLOTS_PER_LINE (PD_CACHE_LINE / sizeof(struct pd_slot))
+#define PD_TASKS_PER_LINE (PD_CACHE_LINE / sizeof(atomic_uintptr_t))
+#define PD_STATES_PER_LINE (PD_CACHE_LINE / sizeof(_Atomic uint32_t))
 
 /* Flags of the gate, above which the next sequence number stands. */
 #define PD_GATE_STOPPED 1u  /* the instance is not started */
@@ -45,7 +41,13 @@ struct pd_window {
 	alignas(PD_CACHE_LINE) _Atomic uint64_t gate;
 	_Atomic uint64_t limit; /* sequence numbers below it may be reserved */
 	/* Read by all. */
-	alignas(PD_CACHE_LINE) struct pd_slot *slots;
+	/*
+	 * The slots, as one array for each that writes: producers the tasks and their tags, finishers and
+	 * takers the states. So a line goes from one CPU to another for many tasks at once.
+	 */
+	alignas(PD_CACHE_LINE) atomic_uintptr_t *tasks; /* and in bit 0 the lap of which it is */
+	_Atomic uint32_t *states;
+	uint16_t *tags;
 	uint64_t mask;
 	unsigned int shift; /* log2 of the number of slots */
 	/* Claimers. */
@@ -92,10 +94,10 @@ static inline bool pd_window_short(const struct pd_window *w, uint64_t gate, uns
 }
 
 /*
- * The one that reserved. task is at least 2-byte aligned. From here on the task may be run, finished
- * and freed.
+ * The one that reserved. task is at least 2-byte aligned; the tag goes with it to the taker. From here on the
+ * task may be run, finished and freed.
  */
-void pd_window_publish(struct pd_window *w, uint64_t seq, void *task);
+void pd_window_publish(struct pd_window *w, uint64_t seq, void *task, uint16_t tag);
 /* Any thread: everything below limit may be reserved; it only ever grows while the gate is open. */
 void pd_window_allow(struct pd_window *w, uint64_t limit);
 
@@ -117,10 +119,10 @@ static inline uint64_t pd_window_backlog(const struct pd_window *w)
 /* Who claimed seq, or took it over from a claimer, and has not seen it done. */
 void *pd_window_task(const struct pd_window *w, uint64_t seq);
 
-/* A hint: the slot of seq, which is claimed, will soon be marked; its task soon be looked at. */
+/* A hint: the task of seq, which is claimed, will soon be marked done. */
 static inline void pd_window_prefetch(const struct pd_window *w, uint64_t seq)
 {
-	pd_prefetch_write(&w->slots[seq & w->mask]);
+	pd_prefetch_write((const void *)&w->states[seq & w->mask]);
 }
 
 enum pd_done {
@@ -131,8 +133,8 @@ enum pd_done {
 
 /* Any number of threads, once for each claimed number. */
 enum pd_done pd_window_done(struct pd_window *w, uint64_t seq);
-/* The holder of the token. The task at seq, which is the oldest not taken, if it is done; or NULL. */
-void *pd_window_take(struct pd_window *w, uint64_t seq);
+/* The holder of the token. The task at seq, which is the oldest not taken, and its tag, if it is done; or NULL. */
+void *pd_window_take(struct pd_window *w, uint64_t seq, uint16_t *tag);
 /* The holder of the token: all below seq has been delivered. */
 void pd_window_taken(struct pd_window *w, uint64_t seq);
 /*

@@ -36,7 +36,7 @@ struct padata_priv {
 	void (*serial)(struct padata_priv *padata);
 	union {
 		void *link;
-		unsigned long long space[6];
+		unsigned long long space[3];
 	} padata_private; /* the library's alone: what it keeps there may change with any version */
 };
 

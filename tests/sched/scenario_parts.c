@@ -7,6 +7,7 @@
 
 #include "futex.h"
 #include "inbox.h"
+#include "serialq.h"
 #include "window.h"
 
 #include <linux/cpumask.h>
@@ -32,11 +33,12 @@ static atomic_uint finished;
 static void deliver_from(uint64_t seq)
 {
 	struct item *item;
+	uint16_t tag;
 
 	SCHED_CHECK(delivering++ == 0);
 	do {
-		while ((item = pd_window_take(&window, seq))) {
-			SCHED_CHECK(item == &items[delivered]);
+		while ((item = pd_window_take(&window, seq, &tag))) {
+			SCHED_CHECK(item == &items[delivered] && tag == delivered + 7);
 			SCHED_CHECK(item->output == item->input + 1);
 			delivered++;
 			seq++;
@@ -87,7 +89,7 @@ static void produce_items(int n)
 			sched_yield();
 		SCHED_CHECK(result == PD_RESERVED);
 		SCHED_CHECK(seq == first_seq + (uint64_t)i);
-		pd_window_publish(&window, seq, &items[i]);
+		pd_window_publish(&window, seq, &items[i], (uint16_t)(i + 7));
 	}
 }
 
@@ -219,6 +221,47 @@ static void inbox_poke(void)
 	pthread_join(consumer, NULL);
 }
 
+/* The serial queue: two places, which a producer uses again when it is told that a task has completed. */
+
+static struct pd_serialq serialq;
+static atomic_int completed;
+
+static void *complete_in_order(void *unused)
+{
+	(void)unused;
+	for (int n = 0; n < 4;) {
+		struct item *item = pd_serialq_look(&serialq);
+
+		if (!item) {
+			sched_yield();
+			continue;
+		}
+		SCHED_CHECK(item == &items[n] && item->output == n);
+		pd_serialq_take(&serialq);
+		atomic_store_explicit(&completed, ++n, memory_order_release);
+	}
+	return NULL;
+}
+
+static void serialq_of_two(void)
+{
+	pthread_t consumer;
+
+	SCHED_CHECK(pd_serialq_init(&serialq, 2) == 0);
+	pthread_create(&consumer, NULL, complete_in_order, NULL);
+	for (int n = 0; n < 4; n++) {
+		while (n >= atomic_load_explicit(&completed, memory_order_acquire) + 2)
+			sched_yield();
+		items[n].output = n;
+		pd_serialq_put(&serialq, &items[n]);
+		if (n)
+			pd_serialq_publish(&serialq);
+	}
+	pthread_join(consumer, NULL);
+	SCHED_CHECK(!pd_serialq_look(&serialq));
+	pd_serialq_destroy(&serialq);
+}
+
 /* Work items: queued from two threads, flushed, and the queue destroyed behind them. */
 
 static struct workqueue_struct *wq;
@@ -274,6 +317,7 @@ int main(int argc, char **argv)
 	    {"window_wraps", window_wraps, 1, 0, false},
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
+	    {"serialq_of_two", serialq_of_two, 3, 1, false},
 	    {"workqueue", workqueue, 2, 0, false},
 	    {"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
 	};

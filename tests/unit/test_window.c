@@ -49,6 +49,8 @@ static void claim_all(struct pd_window *w, unsigned int n, uint64_t *first)
 	CHECK_EQ(claimed, n);
 }
 
+static _Thread_local uint16_t tag; /* of the task last taken */
+
 static void pass_one_by_one(unsigned int size, uint64_t first)
 {
 	struct pd_window w;
@@ -60,16 +62,17 @@ static void pass_one_by_one(unsigned int size, uint64_t first)
 
 		CHECK_EQ(seq, first + n);
 		CHECK(!pd_window_claimable(&w));
-		pd_window_publish(&w, seq, &task[n % TASKS]);
+		pd_window_publish(&w, seq, &task[n % TASKS], (uint16_t)n);
 		CHECK(pd_window_claimable(&w));
 		CHECK_EQ(pd_window_claim(&w, 32, 1, &claimed), 1);
 		CHECK_EQ(claimed, seq);
 		CHECK(!pd_window_claimable(&w));
 		CHECK(pd_window_task(&w, seq) == &task[n % TASKS]);
-		CHECK(!pd_window_take(&w, seq));
+		CHECK(!pd_window_take(&w, seq, &tag));
 		CHECK_EQ(pd_window_done(&w, seq), PD_TOKEN);
-		CHECK(pd_window_take(&w, seq) == &task[n % TASKS]);
-		CHECK(!pd_window_take(&w, seq + 1));
+		CHECK(pd_window_take(&w, seq, &tag) == &task[n % TASKS]);
+		CHECK_EQ(tag, (uint16_t)n);
+		CHECK(!pd_window_take(&w, seq + 1, &tag));
 		CHECK(pd_window_park(&w, seq + 1));
 		pd_window_taken(&w, seq + 1);
 		pd_window_allow(&w, seq + 1 + size);
@@ -126,7 +129,7 @@ static void every_order_of_finishing(void)
 		CHECK_EQ(pd_window_init(&w, 4, 0), 0);
 		open_gate(&w);
 		for (int i = 0; i < 4; i++)
-			pd_window_publish(&w, reserve(&w), &task[i]);
+			pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
 		CHECK_EQ(pd_window_claim(&w, 32, 1, &first), 4);
 		for (int i = 0; i < 4; i++) {
 			enum pd_done done = pd_window_done(&w, (uint64_t)order[i]);
@@ -136,7 +139,7 @@ static void every_order_of_finishing(void)
 			if (done != PD_TOKEN)
 				continue;
 			do {
-				while (pd_window_take(&w, next)) {
+				while (pd_window_take(&w, next, &tag)) {
 					CHECK(finished[next]);
 					next++;
 				}
@@ -155,13 +158,13 @@ static void twice_is_seen(void)
 	CHECK_EQ(pd_window_init(&w, 4, 0), 0);
 	open_gate(&w);
 	for (int i = 0; i < 2; i++)
-		pd_window_publish(&w, reserve(&w), &task[i]);
+		pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
 	CHECK_EQ(pd_window_claim(&w, 32, 1, &first), 2);
 	CHECK_EQ(pd_window_done(&w, 1), PD_DONE);
 	CHECK_EQ(pd_window_done(&w, 1), PD_TWICE);
 	CHECK_EQ(pd_window_done(&w, 0), PD_TOKEN);
 	CHECK_EQ(pd_window_done(&w, 0), PD_TWICE);
-	CHECK(pd_window_take(&w, 0) && pd_window_take(&w, 1));
+	CHECK(pd_window_take(&w, 0, &tag) && pd_window_take(&w, 1, &tag));
 	CHECK_EQ(pd_window_done(&w, 0), PD_TWICE);
 	CHECK_EQ(pd_window_done(&w, 1), PD_TWICE);
 	pd_window_destroy(&w);
@@ -175,7 +178,7 @@ static void few_are_shared(void)
 	CHECK_EQ(pd_window_init(&w, 16, 0), 0);
 	open_gate(&w);
 	for (int i = 0; i < 10; i++)
-		pd_window_publish(&w, reserve(&w), &task[i]);
+		pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
 	CHECK_EQ(pd_window_claim(&w, 4, 2, &first), 4);
 	CHECK_EQ(pd_window_claim(&w, 32, 2, &first), 3);
 	CHECK_EQ(first, 4);
@@ -196,13 +199,13 @@ static void resized(void)
 		CHECK_EQ(pd_window_resize(&w, size), 0);
 		open_gate(&w);
 		for (unsigned int i = 0; i < size; i++)
-			pd_window_publish(&w, reserve(&w), &task[i]);
+			pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
 		CHECK_EQ(try_reserve(&w, &first), PD_FULL);
 		claim_all(&w, size, &first);
 		for (unsigned int i = size; i-- > 0;)
 			CHECK_EQ(pd_window_done(&w, first + i), i ? PD_DONE : PD_TOKEN);
 		for (unsigned int i = 0; i < size; i++)
-			CHECK(pd_window_take(&w, first + i) == &task[i]);
+			CHECK(pd_window_take(&w, first + i, &tag) == &task[i]);
 		CHECK(pd_window_park(&w, first + size));
 		atomic_fetch_or(&w.gate, PD_GATE_STOPPED);
 	}
@@ -218,7 +221,7 @@ static _Atomic uint64_t delivered;
 static void deliver(uint64_t seq)
 {
 	do {
-		while (pd_window_take(&shared, seq)) {
+		while (pd_window_take(&shared, seq, &tag)) {
 			CHECK_EQ(atomic_load_explicit(&delivered, memory_order_relaxed), seq);
 			atomic_store_explicit(&delivered, ++seq, memory_order_relaxed);
 		}
@@ -233,7 +236,7 @@ static void *toil(void *arg)
 		unsigned int n;
 
 		if (try_reserve(&shared, &seq) == PD_RESERVED) {
-			pd_window_publish(&shared, seq, arg);
+			pd_window_publish(&shared, seq, arg, 0);
 			left--;
 		}
 		n = pd_window_claim(&shared, 3, 2, &first);
