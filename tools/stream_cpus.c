@@ -21,9 +21,9 @@ cpumask_var_t cpus_parse(const char *list)
 
 unsigned int cpus_jobs(const struct options *o, unsigned int cpus)
 {
-	/* One more, so that no CPU is idle while a command that has ended is being replaced. */
+	/* Some more, so that no CPU is idle while commands that have ended are being replaced. */
 	if (!o->jobs)
-		return cpus + 1;
+		return cpus + cpus / 2 + 1;
 	if (!o->jobs_in_percent)
 		return o->jobs;
 	unsigned int jobs = (unsigned int)((unsigned long long)o->jobs * cpus / 100);

@@ -17,7 +17,7 @@ const char help_usage[] =
 
 #define OF_ALL \
 	"  -a FILE           read FILE in place of standard input\n" \
-	"  -j N              so many jobs at once, or N% of the CPUs; the CPUs and one more\n" \
+	"  -j N              so many jobs at once, or N% of the CPUs; 3 for each 2 CPUs, and one more\n" \
 	"  -k                accepted: the order is always kept\n" \
 	"  --cpus LIST       use these CPUs, as in 0-3,8\n" \
 	"  --memory SIZE     hold no more than this of what is read and not yet written; 256M\n" \
