@@ -170,6 +170,8 @@ sanitized:
 BINDIR     := $(PREFIX)/bin
 INCLUDEDIR := $(PREFIX)/include/padata
 MANDIR     := $(PREFIX)/share/man
+UNITDIR    := $(PREFIX)/lib/systemd/system
+UNIT       := $(if $(filter %/padata-esp,$(TOOLS)),gateway/padata-esp@.service)
 MAN_PAGES  := $(wildcard doc/man/*.[1-9])
 
 install: all
@@ -184,6 +186,9 @@ install: all
 	install -m 644 include/padata.h $(DESTDIR)$(INCLUDEDIR)/
 	install -m 644 include/linux/*.h $(DESTDIR)$(INCLUDEDIR)/linux/
 	$(if $(strip $(TOOLS)),install -d $(DESTDIR)$(BINDIR) && install -m 755 $(TOOLS) $(DESTDIR)$(BINDIR)/)
+	$(if $(UNIT),install -d $(DESTDIR)$(UNITDIR) && \
+		sed 's|@BINDIR@|$(BINDIR)|' $(UNIT).in >$(DESTDIR)$(UNITDIR)/$(notdir $(UNIT)) && \
+		chmod 644 $(DESTDIR)$(UNITDIR)/$(notdir $(UNIT)))
 	$(foreach page,$(MAN_PAGES),install -D -m 644 -t $(DESTDIR)$(MANDIR)/man$(subst .,,$(suffix $(page))) $(page) &&) :
 	@doc/man/names $(MAN_PAGES) | while read -r name page; do \
 		[ $$name = $$page ] || ln -sf $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name; \
@@ -194,14 +199,14 @@ install: all
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,libpadata.a libpadata.so libpadata.so.$(SOVERSION) libpadata.so.$(VERSION) pkgconfig/padata.pc)
 	rm -f $(DESTDIR)$(INCLUDEDIR)/padata.h $(addprefix $(DESTDIR)$(INCLUDEDIR)/linux/,$(notdir $(wildcard include/linux/*.h)))
-	rm -f $(DESTDIR)$(BINDIR)/padata $(DESTDIR)$(BINDIR)/padata-esp
+	rm -f $(DESTDIR)$(BINDIR)/padata $(DESTDIR)$(BINDIR)/padata-esp $(DESTDIR)$(UNITDIR)/padata-esp@.service
 	@doc/man/names $(MAN_PAGES) | while read -r name page; do \
 		rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$$name $(DESTDIR)$(MANDIR)/man$${page##*.}/$$page; \
 	done
 	@rmdir $(DESTDIR)$(INCLUDEDIR)/linux $(DESTDIR)$(INCLUDEDIR) 2>/dev/null || :
 	@case $(DESTDIR)$(PREFIX) in /usr|/usr/local) ;; *) \
 		rmdir $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(LIBDIR) 2>/dev/null; \
-		cd $(DESTDIR)$(PREFIX) 2>/dev/null && rmdir -p include bin share/man/man? 2>/dev/null; \
+		cd $(DESTDIR)$(PREFIX) 2>/dev/null && rmdir -p include bin share/man/man? lib/systemd/system 2>/dev/null; \
 	esac; :
 	@[ -z "$(DESTDIR)" ] || { cd $(DESTDIR)/ && rmdir -p .$(dir $(LIBDIR)) .$(PREFIX) 2>/dev/null; } || :
 	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || PATH="$$PATH:/sbin" ldconfig || :
