@@ -146,17 +146,19 @@ check: deps
 	@$(MAKE) --no-print-directory tests
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run $(TEST_BIN) $(TEST_SH) $(LIVE_TESTS)
 
-# TSan does not follow fences; none here orders data, they keep wake-ups from being lost.
-NO_FENCE_WARNING := $(if $(findstring clang,$(shell $(CC) --version)),,-Wno-tsan)
+SANITIZE_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
+SANITIZE_ubsan := -O1 -g -fsanitize=undefined -fno-sanitize-recover=all
+# TSan does not follow fences; none here orders data, they keep wake-ups from being lost. gcc warns of that.
+SANITIZE_tsan  := -O1 -g -fsanitize=thread $(if $(findstring clang,$(VARIANT)$(shell $(CC) --version)),,-Wno-tsan)
 
 # The library, ESP and the programs under a sanitizer, in a build directory of its own.
 SANITIZED_ROOMS := unit contract kernel_bugs fault stress esp gateway stream
 check-asan: deps
-	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="-O1 -g -fsanitize=address -fno-omit-frame-pointer"
+	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="$(SANITIZE_asan)"
 check-ubsan: deps
-	@$(MAKE) --no-print-directory sanitized VARIANT=ubsan CFLAGS="-O1 -g -fsanitize=undefined -fno-sanitize-recover=all"
+	@$(MAKE) --no-print-directory sanitized VARIANT=ubsan CFLAGS="$(SANITIZE_ubsan)"
 check-tsan: deps
-	@$(MAKE) --no-print-directory sanitized VARIANT=tsan CFLAGS="-O1 -g -fsanitize=thread $(NO_FENCE_WARNING)"
+	@$(MAKE) --no-print-directory sanitized VARIANT=tsan CFLAGS="$(SANITIZE_tsan)"
 check-clang: deps
 	@$(MAKE) --no-print-directory sanitized VARIANT=clang CC=clang
 sanitized:
@@ -269,7 +271,7 @@ include tests/sched/sched.mk tests/models/model.mk tests/mutants/mutants.mk test
 bench-stream: all
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) bench/stream.py $(BENCH)
 
-include tests/fault/fault.mk
+include tests/fault/fault.mk tests/fuzz/fuzz.mk tests/coverage/coverage.mk tests/stress/stress.mk
 
 clean:
 	rm -rf build

@@ -18,6 +18,7 @@ enum {
 	PRODUCERS = 3,
 	SUBMITTERS = PRODUCERS + CPUS, /* a serial() that submits is a submitter of its lane */
 	POOL = 48,
+	BATCH = 8,
 	RING = 4096,
 	LEFT = 4096,
 };
@@ -45,7 +46,8 @@ struct submitter {
 
 struct instance {
 	struct padata_instance *inst;
-	unsigned int window;
+	struct workqueue_struct *wq;
+	atomic_uint window; /* changes only while nothing is outstanding */
 	int producers;
 	uint64_t seed;
 
@@ -158,7 +160,7 @@ static void try_calls_in_callback(struct instance *in)
 		break;
 	case 5:
 		CHECK(padata_room_fd(in->inst) >= 0);
-		CHECK_EQ(padata_get_window(in->inst), in->window);
+		CHECK_EQ(padata_get_window(in->inst), atomic_load(&in->window));
 		break;
 	default:
 		break;
@@ -194,7 +196,8 @@ static void parallel(struct padata_priv *padata)
 
 static void serial(struct padata_priv *padata);
 
-static void set_up(struct item *t, struct instance *in, int submitter, int cb_cpu)
+/* ahead: how many are submitted before it, in the same batch. */
+static void set_up(struct item *t, struct instance *in, int submitter, int cb_cpu, unsigned int ahead)
 {
 	memset(&t->p, 0, sizeof(t->p));
 	t->p.parallel = parallel;
@@ -202,39 +205,73 @@ static void set_up(struct item *t, struct instance *in, int submitter, int cb_cp
 	t->of = in;
 	t->submitter = submitter;
 	t->cb_cpu = cb_cpu;
-	t->number = in->submitters[submitter].next;
+	t->number = in->submitters[submitter].next + ahead;
 	t->payload = t->number * 3 + (unsigned int)cb_cpu;
 	t->leave = chance(3) == 0;
 	atomic_store(&t->state, ACCEPTED);
 }
 
-/* Submits a task that is set up; true when it was accepted. Another may free it at once then. */
-static int submit(struct item *t, struct instance *in, int submitter)
+/* What an answer may be while the controller did nothing: `turn` is from before the call, as the rest. */
+struct view {
+	unsigned long turn;
+	uint64_t mask;
+	bool started;
+};
+
+static struct view look(struct instance *in)
 {
-	unsigned long turn = atomic_load(&in->turn);
-	uint64_t mask = atomic_load(&in->mask);
-	bool started = atomic_load(&in->started);
-	int cb_cpu = t->cb_cpu;
-	int result = padata_do_parallel(in->inst, &t->p, cb_cpu);
-	if (result == -EINPROGRESS) {
-		in->submitters[submitter].next++;
-		long now = atomic_fetch_add(&in->outstanding, 1) + 1;
-		CHECK(now <= (long)in->window);
-		atomic_fetch_add(&in->accepted, 1);
-	}
-	if (turn % 2 == 0 && atomic_load(&in->turn) == turn) {
-		bool inside = mask >> cb_cpu & 1;
-		if (result == 0)
-			CHECK(!started);
+	struct view v = {.turn = atomic_load(&in->turn)};
+	v.mask = atomic_load(&in->mask);
+	v.started = atomic_load(&in->started);
+	return v;
+}
+
+static void check_answer(struct instance *in, struct view v, int cb_cpu, int result, int accepted)
+{
+	/* Never more than are outstanding, as who submitted counts late, and serial() early. */
+	long now = atomic_fetch_add(&in->outstanding, accepted) + accepted;
+	atomic_fetch_add(&in->accepted, (unsigned long)accepted);
+	if (v.turn % 2 == 0 && atomic_load(&in->turn) == v.turn) {
+		bool inside = v.mask >> cb_cpu & 1;
+		CHECK(!accepted || now <= (long)atomic_load(&in->window) || atomic_load(&in->turn) != v.turn);
+		if (accepted)
+			CHECK(v.started && inside);
+		else if (result == 0)
+			CHECK(!v.started);
 		else if (result == -EINVAL)
 			CHECK(!inside);
-		else if (result == -EINPROGRESS)
-			CHECK(started && inside);
 		else
 			CHECK_EQ(result, -EBUSY);
 	} else {
-		CHECK(result == 0 || result == -EINVAL || result == -EBUSY || result == -EINPROGRESS);
+		CHECK(accepted || result == 0 || result == -EINVAL || result == -EBUSY);
 	}
+}
+
+/* Submits a task that is set up; true when it was accepted. Another may free it at once then. */
+static int submit(struct item *t, struct instance *in, int submitter)
+{
+	struct view v = look(in);
+	int cb_cpu = t->cb_cpu;
+	int result = padata_do_parallel(in->inst, &t->p, cb_cpu);
+	bool accepted = result == -EINPROGRESS;
+	in->submitters[submitter].next += accepted;
+	check_answer(in, v, cb_cpu, result, accepted);
+	return result;
+}
+
+/* The same for n tasks of one cb_cpu; how many were accepted, or the refusal. */
+static int submit_batch(struct item **items, unsigned int n, struct instance *in, int submitter)
+{
+	struct padata_priv *tasks[BATCH];
+	struct view v = look(in);
+	int cb_cpu = items[0]->cb_cpu;
+	for (unsigned int i = 0; i < n; i++)
+		tasks[i] = &items[i]->p;
+	int result = padata_do_parallel_batch(in->inst, tasks, n, cb_cpu);
+	int accepted = result > 0 ? result : 0;
+	CHECK(accepted <= (int)n);
+	in->submitters[submitter].next += (unsigned int)accepted;
+	check_answer(in, v, cb_cpu, result, accepted);
 	return result;
 }
 
@@ -265,7 +302,8 @@ static void serial(struct padata_priv *padata)
 	CHECK_EQ(t->payload, t->number * 3 + (unsigned int)cb_cpu + 1);
 	CHECK(atomic_load(&s->last_serial[cb_cpu]) <= t->number);
 	atomic_store(&s->last_serial[cb_cpu], t->number + 1);
-	unsigned long oldest = t->number > in->window ? t->number - in->window : 0;
+	unsigned int window = atomic_load(&in->window);
+	unsigned long oldest = t->number > window ? t->number - window : 0;
 	for (unsigned long n = t->number; n-- > oldest;)
 		CHECK(atomic_load(&s->finished[n % RING]) >= n + 1);
 	try_calls_in_callback(in);
@@ -276,7 +314,7 @@ static void serial(struct padata_priv *padata)
 	}
 	bool again = t->resubmit-- > 0 && may_call(in);
 	if (again) {
-		set_up(t, in, PRODUCERS + cb_cpu, lane_cpu[chance((unsigned int)lanes)]);
+		set_up(t, in, PRODUCERS + cb_cpu, lane_cpu[chance((unsigned int)lanes)], 0);
 		again = submit(t, in, PRODUCERS + cb_cpu) == -EINPROGRESS;
 		atomic_fetch_sub(&in->calling, 1);
 	}

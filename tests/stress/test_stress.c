@@ -2,7 +2,7 @@
 /*
  * Random programs over the whole interface, each checked against a plain model
  * of the contract (model.h). PADATA_STRESS_SECONDS says for how long (5),
- * PADATA_SEED which ones.
+ * PADATA_SEED which ones; each episode prints its own.
  *
  * An episode has a few instances on shared workqueues. Each instance has
  * producers, and one controller that alone changes its mask and its flag, so
@@ -38,35 +38,57 @@ struct producer {
 	int which;
 };
 
+/* A task that nobody has, or NULL. */
+static struct item *get(struct instance *in, int which)
+{
+	struct item *t = &in->pool[which][chance(POOL)];
+	if (chance(4) == 0) {
+		t = calloc(1, sizeof(*t));
+		CHECK(t);
+		t->heap = true;
+	} else if (atomic_exchange(&t->taken, true)) {
+		return NULL;
+	}
+	CHECK_EQ(atomic_load(&t->state), IDLE);
+	t->resubmit = (int)chance(4);
+	return t;
+}
+
 static void *produce(void *argument)
 {
 	struct producer *me = argument;
 	struct instance *in = me->in;
 	seed_thread(in->seed + (unsigned int)me->which);
 	while (!atomic_load(&in->producers_end)) {
-		struct item *t = &in->pool[me->which][chance(POOL)];
-		bool heap = chance(4) == 0;
-		if (heap) {
-			t = calloc(1, sizeof(*t));
-			CHECK(t);
-			t->heap = true;
-		} else if (atomic_exchange(&t->taken, true)) {
+		struct item *t[BATCH];
+		unsigned int wanted = chance(4) ? 1 : 1 + chance(BATCH), n = 0;
+		int cb_cpu = lane_cpu[chance((unsigned int)lanes)], result;
+		for (unsigned int i = 0; i < wanted; i++)
+			if ((t[n] = get(in, me->which))) {
+				set_up(t[n], in, me->which, cb_cpu, n);
+				n++;
+			}
+		if (n == 0) {
 			sched_yield();
 			continue;
 		}
-		CHECK_EQ(atomic_load(&t->state), IDLE);
-		t->resubmit = (int)chance(4);
-		set_up(t, in, me->which, lane_cpu[chance((unsigned int)lanes)]);
-		int result = submit(t, in, me->which);
-		if (result == -EINPROGRESS)
-			continue;
-		give_back(t);
+		if (wanted > 1)
+			result = submit_batch(t, n, in, me->which);
+		else
+			result = submit(t[0], in, me->which);
+		for (unsigned int i = result == -EINPROGRESS ? 1 : result > 0 ? (unsigned int)result : 0; i < n; i++)
+			give_back(t[i]);
 		if (result == -EBUSY)
 			wait_for_room(in);
-		else
+		else if (result == 0 || result == -EINVAL)
 			sched_yield();
 	}
 	return NULL;
+}
+
+static unsigned int window_size(void)
+{
+	return chance(3) ? 1 + chance(64) : chance(3) ? 1 + chance(7) : 1;
 }
 
 static uint64_t random_mask(void)
@@ -120,16 +142,60 @@ static void set_started(struct instance *in, bool started)
 	change_ends(in);
 }
 
+static void set_window(struct instance *in)
+{
+	unsigned int window = window_size();
+	bool started = atomic_load(&in->started);
+	change_begins(in);
+	int result = padata_set_window(in->inst, window);
+	CHECK(result == -EBUSY || (result == 0 && !started));
+	if (result == 0)
+		atomic_store(&in->window, window);
+	change_ends(in);
+	CHECK_EQ(padata_get_window(in->inst), atomic_load(&in->window));
+}
+
+/* The child only asks: an allocator of a sanitizer may have been held when it came into being. */
+static void fork_once(struct instance *in)
+{
+	int status;
+	pid_t pid = fork();
+	CHECK(pid >= 0);
+	if (pid == 0) {
+		struct item t;
+		alarm(60);
+		set_up(&t, in, 0, lane_cpu[0], 0);
+		_exit(padata_do_parallel(in->inst, &t.p, lane_cpu[0]) == -ENODEV &&
+			      padata_flush(in->inst) == -ENODEV && padata_wait_room(in->inst) == -ENODEV &&
+			      padata_add_cpu(in->inst, lane_cpu[0]) == -ENODEV ?
+			  0 :
+			  1);
+	}
+	CHECK_EQ(waitpid(pid, &status, 0), pid);
+	CHECK_EQ(status, 0);
+}
+
+static void work_beside(struct instance *in)
+{
+	struct knock k;
+	sem_init(&k.done, 0, 0);
+	INIT_WORK(&k.work, knock_run);
+	CHECK(queue_work_on(lane_cpu[chance((unsigned int)lanes)], in->wq, &k.work));
+	flush_workqueue(in->wq);
+	CHECK_EQ(sem_trywait(&k.done), 0);
+	sem_destroy(&k.done);
+}
+
 static void *control(void *argument)
 {
 	struct instance *in = argument;
 	seed_thread(in->seed + 99);
 	struct pollfd p = {.events = POLLIN};
 	while (!atomic_load(&in->producers_end)) {
-		int cpu = lane_cpu[chance((unsigned int)lanes)], result;
+		int cpu = lane_cpu[chance((unsigned int)lanes)];
 		unsigned long accepted;
 		bool started = atomic_load(&in->started);
-		switch (chance(12)) {
+		switch (chance(14)) {
 		case 0:
 		case 1:
 			change_mask(in, random_mask(), -1, -1);
@@ -161,9 +227,14 @@ static void *control(void *argument)
 			CHECK(poll(&p, 1, 0) >= 0);
 			break;
 		case 10:
-			result = padata_set_window(in->inst, in->window);
-			CHECK(result == -EBUSY || (result == 0 && !started));
-			CHECK_EQ(padata_get_window(in->inst), in->window);
+			set_window(in);
+			break;
+		case 11:
+			work_beside(in);
+			break;
+		case 12:
+			if (chance(4) == 0)
+				fork_once(in);
 			break;
 		default:
 			change_mask(in, usable, -1, -1);
@@ -196,7 +267,8 @@ static struct instance *instance_make(struct workqueue_struct *wq, uint64_t seed
 	struct instance *in = calloc(1, sizeof(*in));
 	CHECK(in);
 	in->seed = seed;
-	in->window = chance(3) ? 1 + chance(64) : 1 + chance(7);
+	in->wq = wq;
+	atomic_store(&in->window, window_size());
 	in->producers = 1 + (int)chance(PRODUCERS);
 	uint64_t mask = chance(3) ? usable : random_mask();
 	struct cpumask set;
@@ -206,7 +278,7 @@ static struct instance *instance_make(struct workqueue_struct *wq, uint64_t seed
 			cpumask_set_cpu(cpu, &set);
 	in->inst = padata_alloc(&set, wq);
 	CHECK(in->inst);
-	CHECK_EQ(padata_set_window(in->inst, in->window), 0);
+	CHECK_EQ(padata_set_window(in->inst, atomic_load(&in->window)), 0);
 	atomic_store(&in->mask, mask);
 	set_started(in, true);
 	return in;
@@ -227,6 +299,8 @@ static void instance_free(struct instance *in)
 
 static unsigned long episode(uint64_t seed)
 {
+	printf("# episode PADATA_SEED=%llu\n", (unsigned long long)seed);
+	fflush(stdout);
 	seed_thread(seed);
 	struct workqueue_struct *wq[2];
 	pthread_t producers[INSTANCES][PRODUCERS], controllers[INSTANCES], completers[2];
