@@ -55,9 +55,7 @@ void log_job(struct job *job)
 	free(line.bytes);
 	if (error) {
 		say("--joblog %s: %s", run->o->joblog, strerror(-error));
-		close(run->joblog_fd);
-		run->joblog_fd = -1;
-		run_input_failed(run);
+		run_end(run, EXIT_ERROR, 0);
 	}
 }
 
