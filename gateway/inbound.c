@@ -39,9 +39,8 @@ static struct gw_sa *find_sa(struct gw_side *side, const uint8_t *p, uint32_t le
 
 	if (len == 1 && p[0] == 0xff) {
 		gw_count(&side->keepalives, 1);
-		return NULL;
-	}
-	if (len >= 4 && get32(p) == 0) {
+		bad = ESP_DROP_KEEPALIVE;
+	} else if (len >= 4 && get32(p) == 0) {
 		bad = ESP_DROP_NON_ESP;
 	} else if (len >= 8) {
 		bad = ESP_DROP_UNKNOWN_SPI;
