@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "confine.h"
+#include "link.h"
 #include "numbers.h"
 #include "plane.h"
 #include "privileged.h"
@@ -24,6 +25,7 @@ struct gw_gateway {
 	void (*say)(const char *line); /* a line for the log */
 	struct gw_config *config;      /* its SAs have gone to the plane */
 	struct gw_tun tun;
+	struct gw_link_watch link;
 	struct gw_udp udp;
 	struct gw_privileged privileged;
 	struct gw_numbers *numbers;

@@ -202,6 +202,42 @@ int gw_link_configure(const char *device, const struct gw_config *config, uint32
 	return code;
 }
 
+int gw_link_watch(const char *device, struct gw_link_watch *w)
+{
+	w->index = if_nametoindex(device);
+	w->fd = w->index ? open_netlink() : -errno;
+	return w->fd < 0 ? w->fd : 0;
+}
+
+uint64_t gw_link_dropped(const struct gw_link_watch *w)
+{
+	struct request r;
+	union {
+		struct nlmsghdr head;
+		uint8_t bytes[8192];
+	} answer;
+	struct rtnl_link_stats64 stats = {0};
+	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+	ssize_t n;
+	int left;
+
+	if (w->fd < 0)
+		return 0;
+	begin(&r, RTM_GETLINK, 0, sizeof(r.link));
+	r.head.nlmsg_flags = NLM_F_REQUEST; /* what is asked for is the answer, unless there is an error */
+	r.link.ifi_index = (int)w->index;
+	if (sendto(w->fd, &r, r.head.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
+		return 0;
+	n = recv(w->fd, &answer, sizeof(answer), MSG_DONTWAIT);
+	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) || answer.head.nlmsg_type != RTM_NEWLINK)
+		return 0;
+	left = (int)IFLA_PAYLOAD(&answer.head);
+	for (struct rtattr *a = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(&answer.head)); RTA_OK(a, left); a = RTA_NEXT(a, left))
+		if (a->rta_type == IFLA_STATS64)
+			memcpy(&stats, RTA_DATA(a), RTA_PAYLOAD(a) < sizeof(stats) ? RTA_PAYLOAD(a) : sizeof(stats));
+	return stats.tx_dropped;
+}
+
 int gw_link_set_mtu(const char *device, uint32_t mtu)
 {
 	unsigned int index = if_nametoindex(device);

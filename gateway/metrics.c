@@ -83,6 +83,8 @@ void gw_metrics_write(struct gw_gateway *g, FILE *to)
 	drops(to, s);
 	one(to, "queue_bursts", "gauge", "Bursts that are queued or being worked on.", s->bursts_total - s->bursts_free);
 	one(to, "queue_room_bursts", "gauge", "Bursts that there can be.", s->bursts_total);
+	one(to, "tun_queue_dropped_total", "counter", "Dropped by the kernel in front of the TUN device.",
+	    gw_link_dropped(&g->link));
 	one(to, "mtu_bytes", "gauge", "MTU of the TUN device.", g->mtu);
 	one(to, "keepalives_sent_total", "counter", "NAT keepalives sent.", s->keepalives_sent);
 	one(to, "keepalives_received_total", "counter", "NAT keepalives received.", s->keepalives_received);

@@ -108,6 +108,8 @@ void gw_report_stats(struct gw_gateway *g, FILE *to, bool json)
 	gw_emit_number(&e, "mtu", g->mtu);
 	emit_way(&e, "out", &s->out, s->drop);
 	emit_way(&e, "in", &s->in, s->drop);
+	gw_emit_counter(&e, "tun_queue_dropped", gw_link_dropped(&g->link),
+			"by the kernel in front of the TUN device; segmentation requests count once");
 	gw_emit_open(&e, "queue"); /* bursts */
 	gw_emit_number(&e, "depth", s->bursts_total - s->bursts_free);
 	gw_emit_number(&e, "room", s->bursts_total);

@@ -17,7 +17,6 @@
 
 #include "config_file.h"
 #include "gateway.h"
-#include "link.h"
 #include "notify.h"
 
 /* With an MTU of its own accord, before there are SAs. */
@@ -63,6 +62,8 @@ static int open_sockets(struct run *r, const struct gw_user *user, char err[ESP_
 	g->mtu = c->mtu ? c->mtu : FIRST_MTU;
 	if (!code)
 		code = gw_link_configure(g->tun.name, c, g->mtu, err);
+	if (!code)
+		code = gw_link_watch(g->tun.name, &g->link);
 	if (!code)
 		code = gw_udp_open(&g->udp, c->locals, c->local_count, err);
 	if (!code && !strncmp(c->control, GW_CONTROL_DIRECTORY "/", strlen(GW_CONTROL_DIRECTORY "/")))
@@ -281,6 +282,8 @@ static void end(struct run *r)
 	gw_server_close(&g->control);
 	gw_server_close(&g->metrics);
 	gw_udp_close(&g->udp);
+	if (g->link.fd >= 0)
+		close(g->link.fd);
 	gw_tun_close(&g->tun);
 	gw_numbers_close(g->numbers);
 	gw_privileged_stop(&g->privileged);
@@ -297,6 +300,7 @@ enum gw_end gw_run(const char *config, void (*say)(const char *line))
 	struct run r = {.g = {.path = config,
 			      .say = say,
 			      .tun.fd = -1,
+			      .link.fd = -1,
 			      .privileged.fd = -1,
 			      .control.listener = -1,
 			      .metrics.listener = -1},

@@ -238,34 +238,40 @@ static void cpus(struct screen *s, const struct top_sample *a, const struct top_
 	new_line(s);
 }
 
+static void one_reason(struct screen *s, const struct top_sample *a, const struct top_sample *b, const char *way,
+		       const char *name, const struct top_value *v)
+{
+	double now = rate_of(a, b, v->name);
+	char per_second[32], total[32];
+
+	say(s, BOLD, "%-4s", way);
+	say(s, now > 0 ? RED : PLAIN, "%-17s%10s%14s", name, grouped(per_second, now),
+	    grouped(total, strtod(v->value, NULL)));
+	say(s, DIM, "   %s", v->remark);
+	new_line(s);
+}
+
 static void dropped(struct screen *s, const struct top_sample *a, const struct top_sample *b)
 {
+	static const char queue[] = "tun_queue_dropped";
 	static const char *const both[] = {"out", "in"};
-	bool any = false;
+	bool in_queue = top_number(b, queue) > 0;
 
+	if (!in_queue && !drops(b, "out") && !drops(b, "in"))
+		return;
+	say(s, DIM, "%-21s%10s%14s", "dropped", "/s", "in all");
+	new_line(s);
 	for (int w = 0; w < 2; w++) {
 		for (size_t i = 0; i < b->value_count; i++) {
 			const struct top_value *v = &b->values[i];
-			char per_second[32], total[32];
-			double now;
 
-			if (!is_drop(v, both[w]))
-				continue;
-			if (!any) {
-				say(s, DIM, "%-21s%10s%14s", "dropped", "/s", "in all");
-				new_line(s);
-			}
-			any = true;
-			now = rate_of(a, b, v->name);
-			say(s, BOLD, "%-4s", both[w]);
-			say(s, now > 0 ? RED : PLAIN, "%-17s%10s%14s", v->name + strlen(both[w]) + 7,
-			    grouped(per_second, now), grouped(total, strtod(v->value, NULL)));
-			say(s, DIM, "   %s", v->remark);
-			new_line(s);
+			if (is_drop(v, both[w]))
+				one_reason(s, a, b, both[w], v->name + strlen(both[w]) + strlen(".drops."), v);
+			else if (w == 0 && in_queue && !strcmp(v->name, queue))
+				one_reason(s, a, b, "out", "(TUN queue)", v);
 		}
 	}
-	if (any)
-		new_line(s);
+	new_line(s);
 }
 
 static void sas(struct screen *s, const struct top_sample *a, const struct top_sample *b)

@@ -51,7 +51,9 @@ static void read_value(struct top_value *v, char *line)
 	}
 	*v->remark = '\0';
 	v->remark += 3;
-	v->remark[strcspn(v->remark, ")")] = '\0';
+	p = strrchr(v->remark, ')');
+	if (p)
+		*p = '\0';
 }
 
 static void read_stats(struct top_sample *s)
