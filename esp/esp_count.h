@@ -24,6 +24,7 @@
 	X(NOT_RESERVED, "not_reserved", "no sequence number is reserved for it yet")                     \
 	X(HARD_BYTES, "hard_bytes", "the SA's hard limit of bytes is reached")                           \
 	X(HARD_PACKETS, "hard_packets", "the SA's hard limit of packets is reached")                     \
+	X(HARD_SECONDS, "hard_seconds", "the SA's time is over")                                         \
 	X(NOT_ESP, "not_esp", "an IP packet that is not ESP (decrypting)")                               \
 	X(KEEPALIVE, "keepalive", "NAT keepalive: one byte 0xFF in UDP")                                 \
 	X(NON_ESP, "non_esp_marker", "non-ESP marker: IKE on the port of the encapsulation")             \

@@ -67,6 +67,7 @@ struct esp_use {
 	uint64_t bytes, packets; /* inner packets that passed */
 	bool soft;		 /* a soft limit was crossed */
 	bool hard;		 /* a hard limit was reached; nothing passes any more */
+	bool expired;		 /* set by the caller, who has a clock: one in seconds was */
 };
 
 struct esp_sa {

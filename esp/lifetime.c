@@ -4,6 +4,8 @@
 
 enum esp_drop esp_lifetime_spend(struct esp_use *use, const struct esp_limits *l, uint32_t bytes, bool *soft)
 {
+	if (use->expired)
+		return ESP_DROP_HARD_SECONDS;
 	if (use->packets >= l->hard_packets) {
 		use->hard = true;
 		return ESP_DROP_HARD_PACKETS;

@@ -6,7 +6,7 @@
 #include "esp_sa.h"
 
 /*
- * Takes one packet of `bytes` from the lifetime. ESP_OK, ESP_DROP_HARD_PACKETS or ESP_DROP_HARD_BYTES:
+ * Takes one packet of `bytes` from the lifetime. ESP_OK, ESP_DROP_HARD_SECONDS, _PACKETS or _BYTES:
  * a hard limit is never exceeded, and once hit it stays hit, or small packets would pass where large
  * ones no longer do. *soft is set when this packet crosses a soft limit. The owner of `use` calls.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The unit of work: packets of one SA that go through the stages together, and the fixed pool that bounds how many there are.
+ * The unit of work: packets of one SA that go through the stages together, and the fixed pool that bounds how
+ * many there are.
  *
  * A burst belongs to a reader while it is filled, to padata while it is a task, and to the pool otherwise.
  */
@@ -16,7 +17,8 @@
 #include "segment.h"
 #include "udp.h"
 
-/* A burst that holds this much is let go: some 10 us of crypto; what the kernel hands over at once may come on top. */
+/* A burst that holds this much is let go: some 10 us of crypto; what the kernel hands over at once may come
+ * on top. */
 #define GW_BURST_FULL 65536u
 #define GW_BURST_PACKETS 128u
 #define GW_BURST_ENOUGH 96u /* packets */
@@ -48,7 +50,7 @@ struct gw_burst {
 	struct padata_priv padata;
 	struct gw_burst *next_free;
 	struct gw_sa *sa;
-	struct gw_endpoint from;       /* inbound */
+	struct gw_endpoint from;      /* inbound */
 	const struct gw_table *table; /* inbound: whose policies hold */
 	uint32_t count, supers;
 	uint32_t in_used, out_used;

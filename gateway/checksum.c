@@ -63,7 +63,8 @@ uint64_t gw_sum_copy(uint64_t sum, uint8_t *to, const uint8_t *p, uint32_t len)
 
 uint64_t gw_sum_pseudo(const uint8_t *p, uint8_t proto, uint32_t len)
 {
-	uint8_t rest[8] = {(uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, proto};
+	uint8_t rest[8] = {
+	    (uint8_t)(len >> 24), (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, 0, 0, 0, proto};
 	uint64_t sum = sum_rest(0, rest, sizeof(rest));
 
 	return p[0] >> 4 == 4 ? sum_rest(sum, p + 12, 8) : sum_rest(sum, p + 8, 32);

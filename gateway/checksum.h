@@ -2,8 +2,8 @@
 /*
  * The Internet checksum (RFC 1071) of much data.
  *
- * A sum is of 16-bit words in the machine's own byte order, which gives the same bytes in memory as network order would.
- * Pieces may be added in any order, but each at an even offset.
+ * A sum is of 16-bit words in the machine's own byte order, which gives the same bytes in memory as network
+ * order would. Pieces may be added in any order, but each at an even offset.
  */
 #ifndef GW_CHECKSUM_H
 #define GW_CHECKSUM_H
@@ -16,7 +16,8 @@ uint64_t gw_sum(uint64_t sum, const uint8_t *p, uint32_t len);
 /* The same while copying to `to`, which must not overlap. */
 uint64_t gw_sum_copy(uint64_t sum, uint8_t *to, const uint8_t *p, uint32_t len);
 
-/* The pseudo header of the IP packet at `p`, version 4 or 6, for a transport header and payload of `len` bytes. */
+/* The pseudo header of the IP packet at `p`, version 4 or 6, for a transport header and payload of `len`
+ * bytes. */
 uint64_t gw_sum_pseudo(const uint8_t *p, uint8_t proto, uint32_t len);
 
 /* Folded to 16 bits, not complemented: as the kernel wants it where it is to add the rest. */

@@ -88,8 +88,8 @@ static void begin(struct gw_merge *m, uint8_t *p, uint32_t len, const struct gw_
 	}
 }
 
-/* All of IPv4 but length, identification and checksum. Where the packet may not be fragmented the identification means
- * nothing (RFC 6864), and senders of datagrams leave it at 0. */
+/* All of IPv4 but length, identification and checksum. Where the packet may not be fragmented the
+ * identification means nothing (RFC 6864), and senders of datagrams leave it at 0. */
 static bool same_ip4(const struct gw_merge *m, const uint8_t *p)
 {
 	const uint8_t *f = m->first;
@@ -118,7 +118,8 @@ static bool continues(const struct gw_merge *m, const uint8_t *p, uint32_t len, 
 {
 	uint32_t payload = len - inner->header;
 
-	if (m->closed || inner->proto != m->inner.proto || inner->l4 != m->inner.l4 || inner->header != m->inner.header)
+	if (m->closed || inner->proto != m->inner.proto || inner->l4 != m->inner.l4 ||
+	    inner->header != m->inner.header)
 		return false;
 	if (m->count == GW_MERGE_MAX || payload > m->size || m->len + payload > LARGEST)
 		return false;
@@ -174,12 +175,13 @@ void gw_merge_finish(struct gw_merge *m)
 	else
 		put16(l4 + 4, m->len - m->inner.l4);
 	m->hdr.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
-	m->hdr.gso_type = !tcp		? VIRTIO_NET_HDR_GSO_UDP_L4
+	m->hdr.gso_type = !tcp		   ? VIRTIO_NET_HDR_GSO_UDP_L4
 			  : p[0] >> 4 == 4 ? VIRTIO_NET_HDR_GSO_TCPV4
 					   : VIRTIO_NET_HDR_GSO_TCPV6;
 	m->hdr.hdr_len = m->inner.header;
 	m->hdr.gso_size = (uint16_t)m->size;
 	m->hdr.csum_start = m->inner.l4;
 	m->hdr.csum_offset = tcp ? 16 : 6;
-	gw_sum_put(l4 + m->hdr.csum_offset, gw_sum_fold(gw_sum_pseudo(p, m->inner.proto, m->len - m->inner.l4)));
+	gw_sum_put(l4 + m->hdr.csum_offset,
+		   gw_sum_fold(gw_sum_pseudo(p, m->inner.proto, m->len - m->inner.l4)));
 }

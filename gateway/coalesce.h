@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written to a TUN device with offloads: consecutive TCP segments or UDP datagrams of one flow become one super
- * packet, from which the kernel, if it has to, makes exactly these packets again. Order is kept: only neighbours merge.
+ * What is written to a TUN device with offloads: consecutive TCP segments or UDP datagrams of one flow become
+ * one super packet, from which the kernel, if it has to, makes exactly these packets again. Order is kept:
+ * only neighbours merge.
  */
 #ifndef GW_COALESCE_H
 #define GW_COALESCE_H
@@ -19,9 +20,10 @@ struct gw_inner {
 };
 
 /*
- * Looks at an IP packet of `len` bytes, version and length of which were checked. proto is set only if the packet may merge with
- * others: no fragment, no IP options, TCP with nothing but ACK, PSH, FIN set, and a checksum that is right: in a super packet
- * the kernel could not see that one was wrong. `udp`: UDP may merge.
+ * Looks at an IP packet of `len` bytes, version and length of which were checked. proto is set only if the
+ * packet may merge with others: no fragment, no IP options, TCP with nothing but ACK, PSH, FIN set, and a
+ * checksum that is right: in a super packet the kernel could not see that one was wrong. `udp`: UDP may
+ * merge.
  */
 void gw_inner_read(struct gw_inner *inner, const uint8_t *p, uint32_t len, bool udp);
 
@@ -48,12 +50,13 @@ static inline void gw_merge_begin(struct gw_merge *m)
 	m->count = 0;
 }
 
-/* Takes the packet, or returns false: it does not continue what is there, which has to be written first. The bytes at `p` are
- * used until then. */
+/* Takes the packet, or returns false: it does not continue what is there, which has to be written first. The
+ * bytes at `p` are used until then. */
 bool gw_merge_add(struct gw_merge *m, uint8_t *p, uint32_t len, const struct gw_inner *inner);
 
-/* Fills in hdr and changes the first packet's headers for all of them. Then iov[0 .. count] is what the device takes,
- * without iov[0] for one that was opened without the offload header. Only of one that is not empty. */
+/* Fills in hdr and changes the first packet's headers for all of them. Then iov[0 .. count] is what the
+ * device takes, without iov[0] for one that was opened without the offload header. Only of one that is not
+ * empty. */
 void gw_merge_finish(struct gw_merge *m);
 
 #endif

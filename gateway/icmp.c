@@ -75,7 +75,8 @@ static uint32_t write6(const uint8_t *p, uint32_t len, uint32_t mtu, const struc
 	o[40] = 2;
 	put32(o + 44, mtu);
 	memcpy(o + 48, p, quote);
-	gw_sum_put(o + 42, (uint16_t)~gw_sum_fold(gw_sum(gw_sum_pseudo(o, ICMP6, 8 + quote), o + 40, 8 + quote)));
+	gw_sum_put(o + 42,
+		   (uint16_t)~gw_sum_fold(gw_sum(gw_sum_pseudo(o, ICMP6, 8 + quote), o + 40, 8 + quote)));
 	return total;
 }
 

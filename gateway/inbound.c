@@ -20,8 +20,8 @@ static void submit(struct gw_side *side, struct gw_burst *b)
 }
 
 /*
- * A new SA's first packet: those that the peer sent before it, under an older SA, are passed on before it. Later the two may be
- * used side by side, and have no order among them.
+ * A new SA's first packet: those that the peer sent before it, under an older SA, are passed on before it.
+ * Later the two may be used side by side, and have no order among them.
  */
 static void meet(const struct gw_table *t, struct gw_sa *sa)
 {
@@ -63,12 +63,13 @@ static struct gw_burst *next_burst(struct gw_side *side, struct gw_burst *b, con
 	return next;
 }
 
-static void add_packet(struct gw_side *side, struct gw_burst *b, struct gw_sa *sa, const uint8_t *p, uint32_t len,
-		       uint8_t tclass)
+static void add_packet(struct gw_side *side, struct gw_burst *b, struct gw_sa *sa, const uint8_t *p,
+		       uint32_t len, uint8_t tclass)
 {
 	struct esp_pkt *pkt = &b->pkts[b->count];
 
-	*pkt = (struct esp_pkt){.in = p, .in_len = len, .out = b->out + (p - b->in), .out_room = len, .outer_class = tclass};
+	*pkt = (struct esp_pkt){
+	    .in = p, .in_len = len, .out = b->out + (p - b->in), .out_room = len, .outer_class = tclass};
 	esp_open_submit_sa(sa->esp, pkt, 1);
 	b->opened[b->count++].looked = false;
 	b->sa = sa;
@@ -269,8 +270,8 @@ static void write_burst(struct gw_burst *b, struct gw_merge *m)
 	write_merged(b->sa, m);
 }
 
-/* Follows the peer to where a verified packet came from, if none with a higher number came before it: an old one, on its way for
- * long or replayed from elsewhere, moves nothing. */
+/* Follows the peer to where a verified packet came from, if none with a higher number came before it: an old
+ * one, on its way for long or replayed from elsewhere, moves nothing. */
 static void follow(struct gw_burst *b)
 {
 	struct gw_sa *sa = b->sa;

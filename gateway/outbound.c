@@ -28,8 +28,8 @@ static void submit(struct gw_side *side, struct gw_burst *b)
 	gw_pool_give(&side->pool, b);
 }
 
-/* Lets the burst go, and copies the super packet to another, where it goes on. Only the pool can make this wait: the other bursts
- * are being worked on, and come back. */
+/* Lets the burst go, and copies the super packet to another, where it goes on. Only the pool can make this
+ * wait: the other bursts are being worked on, and come back. */
 static struct gw_burst *next_burst(struct gw_side *side, struct gw_burst *b, struct arrival *a)
 {
 	struct gw_burst *next = gw_pool_take(&side->pool);
@@ -104,8 +104,9 @@ static void answer_too_big(struct gw_plane *p, const uint8_t *packet, uint32_t l
 }
 
 /*
- * Whether the path carries it. What must not be fragmented is answered, so that the sender sends less: for IPv6 down to the
- * 1,280 bytes that every link has to carry; below that the outer packet is fragmented (RFC 2473 7.1).
+ * Whether the path carries it. What must not be fragmented is answered, so that the sender sends less: for
+ * IPv6 down to the 1,280 bytes that every link has to carry; below that the outer packet is fragmented (RFC
+ * 2473 7.1).
  */
 static bool fits_path(struct gw_plane *p, struct arrival *a, bool inner_df)
 {
@@ -126,7 +127,8 @@ static bool fits_path(struct gw_plane *p, struct arrival *a, bool inner_df)
 
 static uint8_t outer_class(const struct esp_sa *esp, uint8_t inner)
 {
-	return inner & (esp->flags & ESP_SA_NO_ECN ? 0xfc : 0xff) & (esp->flags & ESP_SA_NO_ENCAP_DSCP ? 0x03 : 0xff);
+	return inner & (esp->flags & ESP_SA_NO_ECN ? 0xfc : 0xff) &
+	       (esp->flags & ESP_SA_NO_ENCAP_DSCP ? 0x03 : 0xff);
 }
 
 /* Reads what lies at `at`; false: it was dropped and counted. */
@@ -162,7 +164,8 @@ static bool arrive(struct gw_plane *p, struct arrival *a, const uint8_t *at, uin
 	gw_count(&side->packets, a->super.count);
 	choice = gw_table_select(side->table, &flow, &a->sa);
 	if (choice != GW_CHOSEN) {
-		gw_count(&side->drop[choice == GW_NO_POLICY ? GW_DROP_NO_POLICY : GW_DROP_NO_OUT_SA], a->super.count);
+		gw_count(&side->drop[choice == GW_NO_POLICY ? GW_DROP_NO_POLICY : GW_DROP_NO_OUT_SA],
+			 a->super.count);
 		return false;
 	}
 	a->family = flow.src.family;
@@ -243,8 +246,8 @@ void gw_outbound_parallel(struct padata_priv *padata)
 }
 
 /*
- * How many packets from the i-th on go out in one send: they lie one behind the other, are of one size but the last, which may be
- * shorter, and share what is said once for all.
+ * How many packets from the i-th on go out in one send: they lie one behind the other, are of one size but
+ * the last, which may be shorter, and share what is said once for all.
  */
 static uint32_t run_length(const struct gw_burst *b, uint32_t i, uint32_t largest)
 {
@@ -270,7 +273,9 @@ static uint32_t run_length(const struct gw_burst *b, uint32_t i, uint32_t larges
 
 static void send_failed(struct gw_sa *sa, int error, uint32_t n)
 {
-	sa->io.drop[error == -EAGAIN ? GW_DROP_SEND_FULL : error == -EMSGSIZE ? GW_DROP_MTU : GW_DROP_SEND] += n;
+	sa->io.drop[error == -EAGAIN	 ? GW_DROP_SEND_FULL
+		    : error == -EMSGSIZE ? GW_DROP_MTU
+					 : GW_DROP_SEND] += n;
 	if (error == -EMSGSIZE)
 		gw_learn_mtu(sa->plane, sa->peer);
 }

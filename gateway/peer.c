@@ -15,8 +15,8 @@ struct gw_peer *gw_peer_new(const struct gw_endpoint *name, struct gw_line *line
 	p->name = *name;
 	p->line = line;
 	atomic_init(&p->mtu, GW_MTU_UNKNOWN);
-	/* Long ago: a keepalive is due at once. It opens the way, through a NAT and past the resolution of the next hop's address,
-	 * during which little more than a burst is kept. */
+	/* Long ago: a keepalive is due at once. It opens the way, through a NAT and past the resolution of
+	 * the next hop's address, during which little more than a burst is kept. */
 	atomic_init(&p->sent_at, 0);
 	pthread_mutex_init(&p->lock, NULL);
 	gw_peer_move(p, name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other end of a tunnel: where it is now, and how large a packet its path carries. Shared by all SAs from and to it, found by
- * the address and UDP port that their descriptions name.
+ * The other end of a tunnel: where it is now, and how large a packet its path carries. Shared by all SAs from
+ * and to it, found by the address and UDP port that their descriptions name.
  */
 #ifndef GW_PEER_H
 #define GW_PEER_H
@@ -20,8 +20,9 @@ struct gw_peer {
 	unsigned int users; /* SAs; the control side's */
 	struct gw_endpoint name;
 	struct gw_line *line;
-	_Atomic uint32_t mtu;	   /* outer packets; relaxed: whoever reads an old one sends one packet too large */
-	_Atomic uint64_t sent_at;  /* seconds; relaxed */
+	_Atomic uint32_t
+	    mtu; /* outer packets; relaxed: whoever reads an old one sends one packet too large */
+	_Atomic uint64_t sent_at; /* seconds; relaxed */
 
 	pthread_mutex_t lock; /* what follows */
 	struct gw_endpoint at;

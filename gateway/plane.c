@@ -49,7 +49,8 @@ static int exchange_tables(struct gw_plane *p)
 	struct exchange x[2];
 
 	for (int d = 0; d < 2; d++) {
-		x[d] = (struct exchange){.plane = p, .table = gw_table_new(p->policies, p->policy_count, p->sas)};
+		x[d] = (struct exchange){.plane = p,
+					 .table = gw_table_new(p->policies, p->policy_count, p->sas)};
 		if (!x[d].table) {
 			if (d)
 				gw_table_free(x[0].table);
@@ -165,7 +166,8 @@ static int add_sa(struct gw_plane *p, enum gw_dir dir, struct esp_sa *esp, const
 		  char err[ESP_ERROR_LEN])
 {
 	struct gw_line *line = line_of(p, esp->dst.family);
-	struct gw_endpoint name = {dir == GW_OUT ? esp->dst : esp->src, dir == GW_OUT ? esp->dport : esp->sport};
+	struct gw_endpoint name = {dir == GW_OUT ? esp->dst : esp->src,
+				   dir == GW_OUT ? esp->dport : esp->sport};
 	struct gw_peer *peer;
 	struct gw_sa *sa;
 	bool is_new;
@@ -177,7 +179,8 @@ static int add_sa(struct gw_plane *p, enum gw_dir dir, struct esp_sa *esp, const
 		return -EINVAL;
 	}
 	if (*find_sa(p, esp->spi, &esp->dst)) {
-		snprintf(err, ESP_ERROR_LEN, "SPI 0x%08x: there is an SA with this SPI and destination", esp->spi);
+		snprintf(err, ESP_ERROR_LEN, "SPI 0x%08x: there is an SA with this SPI and destination",
+			 esp->spi);
 		return -EEXIST;
 	}
 	peer = get_peer(p, &name, line);
@@ -359,7 +362,8 @@ static int start_readers(struct gw_plane *p)
 	return error ? error : gw_reader_start(&p->side[GW_OUT].reader, "gw-tun", gw_outbound_run, p);
 }
 
-static void set_up(struct gw_plane *p, const struct gw_config *config, const struct gw_tun *tun, const struct gw_udp *udp)
+static void set_up(struct gw_plane *p, const struct gw_config *config, const struct gw_tun *tun,
+		   const struct gw_udp *udp)
 {
 	p->tun = *tun;
 	p->udp_offloads = udp->offloads;
@@ -390,12 +394,13 @@ static int make(struct gw_plane *p, const struct gw_config *config)
 		return -ENOMEM;
 	error = gw_pool_init(&p->side[GW_OUT].pool, GW_POOL_BURSTS, gw_outbound_parallel, gw_outbound_serial);
 	if (!error)
-		error = gw_pool_init(&p->side[GW_IN].pool, GW_POOL_BURSTS, gw_inbound_parallel, gw_inbound_serial);
+		error = gw_pool_init(&p->side[GW_IN].pool, GW_POOL_BURSTS, gw_inbound_parallel,
+				     gw_inbound_serial);
 	return error ? error : exchange_tables(p);
 }
 
-struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_tun *tun, const struct gw_udp *udp,
-				char err[ESP_ERROR_LEN])
+struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_tun *tun,
+				const struct gw_udp *udp, char err[ESP_ERROR_LEN])
 {
 	struct gw_plane *p = calloc(1, sizeof(*p));
 	const char *why;

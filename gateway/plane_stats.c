@@ -79,7 +79,8 @@ static void add_cpu(struct gw_plane_stats *s, const struct gw_worker *w)
 
 	while (at < s->cpu_count && s->cpu[at].cpu < w->cpu)
 		at++;
-	if (at == GW_CPUS_MAX || (s->cpu_count == GW_CPUS_MAX && (at == s->cpu_count || s->cpu[at].cpu != w->cpu)))
+	if (at == GW_CPUS_MAX ||
+	    (s->cpu_count == GW_CPUS_MAX && (at == s->cpu_count || s->cpu[at].cpu != w->cpu)))
 		at = GW_CPUS_MAX - 1;
 	else if (at == s->cpu_count || s->cpu[at].cpu != w->cpu) {
 		memmove(&s->cpu[at + 1], &s->cpu[at], (s->cpu_count - at) * sizeof(s->cpu[0]));
@@ -117,7 +118,8 @@ static void add_sas(struct gw_plane *p, struct gw_plane_stats *s)
 
 void gw_plane_stats(struct gw_plane *p, struct gw_plane_stats *s)
 {
-	/* Acquire: pairs with the release in gw_worker_self(); without it a worker could be seen before it was filled in. */
+	/* Acquire: pairs with the release in gw_worker_self(); without it a worker could be seen before it
+	 * was filled in. */
 	const struct gw_worker *w = atomic_load_explicit(&p->workers.first, memory_order_acquire);
 
 	memset(s, 0, sizeof(*s));

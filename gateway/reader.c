@@ -27,8 +27,8 @@ void gw_reader_destroy(struct gw_reader *r)
 }
 
 /*
- * A reader that does not preempt whoever fills its queue finds more there, and a burst that holds more costs fewer wake-ups. On an
- * idle CPU it runs as soon as ever. Where this is not allowed it is merely slower.
+ * A reader that does not preempt whoever fills its queue finds more there, and a burst that holds more costs
+ * fewer wake-ups. On an idle CPU it runs as soon as ever. Where this is not allowed it is merely slower.
  */
 static void be_patient(void)
 {
@@ -102,7 +102,8 @@ bool gw_reader_serve(struct gw_reader *r)
 {
 	bool stop;
 
-	/* Relaxed: a request that is missed here is found at the next turn, or wakes the poll; it is read under the lock. */
+	/* Relaxed: a request that is missed here is found at the next turn, or wakes the poll; it is read
+	 * under the lock. */
 	if (!atomic_load_explicit(&r->asked, memory_order_relaxed))
 		return true;
 	pthread_mutex_lock(&r->lock);

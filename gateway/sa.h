@@ -24,7 +24,7 @@ struct gw_sa {
 	struct esp_sa *esp; /* owned; esp->tx is the TUN reader's, esp->rx the serial stage's, under lock */
 	struct gw_peer *peer;
 	struct padata_instance *instance;
-	uint64_t added; /* seconds */
+	uint64_t added;	   /* seconds */
 	unsigned int turn; /* which of the CPUs runs its serial stage */
 
 	/* The control side's. */
@@ -37,8 +37,8 @@ struct gw_sa {
 	int cb_cpu;
 	bool met; /* it has had a packet */
 
-	atomic_uint outstanding; /* bursts; relaxed: only to be looked at */
-	atomic_bool hard_told;	 /* an event was sent; relaxed, who sets it sends it */
+	atomic_uint outstanding;	    /* bursts; relaxed: only to be looked at */
+	atomic_bool hard_told;		    /* an event was sent; relaxed, who sets it sends it */
 	_Atomic uint64_t first_at, last_at; /* seconds of its first and last burst, 0: none; relaxed */
 
 	pthread_mutex_t lock; /* what the serial stage writes; held for one burst */
@@ -51,7 +51,8 @@ struct gw_sa *gw_sa_new(struct gw_plane *plane, enum gw_dir dir, struct esp_sa *
 /* Waits until its tasks are done; no reader knows it any more. Wipes its keys everywhere. Sleeps. */
 void gw_sa_free(struct gw_sa *sa);
 
-/* The reader's: a packet goes to the serial stage. False: it does not, the CPUs are gone. Sleeps while the mask is being changed. */
+/* The reader's: a packet goes to the serial stage. False: it does not, the CPUs are gone. Sleeps while the
+ * mask is being changed. */
 struct gw_burst;
 bool gw_sa_submit(struct gw_sa *sa, struct gw_burst *b);
 /* The reader's: waits for what is outstanding, then works on these CPUs. 0 or -errno. */

@@ -127,7 +127,7 @@ void gw_super_write(const struct gw_super *s, uint32_t i, uint8_t *to)
 		if (i != 0)
 			l4[TCP_FLAGS] &= (uint8_t)~TCP_CWR;
 		if (i + 1 != s->count)
-			l4[TCP_FLAGS] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+			l4[TCP_FLAGS] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
 	} else {
 		put16(l4 + 4, len - s->l4);
 	}

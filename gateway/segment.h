@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is read from a TUN device with offloads: a packet whose checksum is not finished, or a super packet that stands for
- * many TCP segments (TSO) or UDP datagrams (USO). How many packets it makes, and how long they are, is known at once; they
- * are written later, one by one, by any thread.
+ * What is read from a TUN device with offloads: a packet whose checksum is not finished, or a super packet
+ * that stands for many TCP segments (TSO) or UDP datagrams (USO). How many packets it makes, and how long
+ * they are, is known at once; they are written later, one by one, by any thread.
  */
 #ifndef GW_SEGMENT_H
 #define GW_SEGMENT_H
@@ -28,8 +28,8 @@ struct gw_super {
 };
 
 /*
- * Reads `packet`, IP version and total length of which were checked, with the kernel's header in front of it. False: the two
- * contradict each other. The bytes at `packet` must stay until the last gw_super_write.
+ * Reads `packet`, IP version and total length of which were checked, with the kernel's header in front of it.
+ * False: the two contradict each other. The bytes at `packet` must stay until the last gw_super_write.
  */
 bool gw_super_read(struct gw_super *s, const struct virtio_net_hdr *h, const uint8_t *packet, uint32_t len);
 
@@ -41,7 +41,8 @@ static inline uint32_t gw_super_len(const struct gw_super *s, uint32_t i)
 	return i + 1u < s->count ? (uint32_t)s->header + s->size : s->len - i * s->size;
 }
 
-/* Writes the i-th packet, gw_super_len bytes, all checksums right. `to` must not overlap the super packet. Any thread. */
+/* Writes the i-th packet, gw_super_len bytes, all checksums right. `to` must not overlap the super packet.
+ * Any thread. */
 void gw_super_write(const struct gw_super *s, uint32_t i, uint8_t *to);
 
 #endif

@@ -12,8 +12,8 @@
 #include "udp_io.h"
 #include "worker.h"
 
-/* Bursts of each direction: enough that no CPU waits for a reader to be scheduled, little enough that what queues here does
- * not delay a packet by more than a few milliseconds. */
+/* Bursts of each direction: enough that no CPU waits for a reader to be scheduled, little enough that what
+ * queues here does not delay a packet by more than a few milliseconds. */
 #define GW_POOL_BURSTS 48u
 
 /* One direction. */

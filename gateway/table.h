@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Which SA a packet belongs to. A table is constant; a change makes a new one, which the readers exchange for the old between two
- * bursts.
+ * Which SA a packet belongs to. A table is constant; a change makes a new one, which the readers exchange for
+ * the old between two bursts.
  */
 #ifndef GW_TABLE_H
 #define GW_TABLE_H

@@ -4,7 +4,7 @@
 
 static void expire_out(void *arg)
 {
-	((struct gw_sa *)arg)->esp->tx.use.hard = true;
+	((struct gw_sa *)arg)->esp->tx.use.expired = true;
 }
 
 static void expire(struct gw_sa *sa)
@@ -13,7 +13,7 @@ static void expire(struct gw_sa *sa)
 		gw_reader_ask(&sa->plane->side[GW_OUT].reader, expire_out, sa);
 	} else {
 		pthread_mutex_lock(&sa->lock);
-		sa->esp->rx.use.hard = true;
+		sa->esp->rx.use.expired = true;
 		pthread_mutex_unlock(&sa->lock);
 	}
 	gw_sa_tell(sa, GW_EVENT_HARD);
@@ -29,7 +29,8 @@ static void check_seconds(struct gw_sa *sa, uint64_t now)
 	const struct esp_limits *l = &sa->esp->limits;
 	uint64_t first = gw_counted(&sa->first_at);
 
-	if (!sa->soft_seconds_told && (over(l->soft_seconds, sa->added, now) || over(l->soft_use_seconds, first, now))) {
+	if (!sa->soft_seconds_told &&
+	    (over(l->soft_seconds, sa->added, now) || over(l->soft_use_seconds, first, now))) {
 		sa->soft_seconds_told = true;
 		gw_sa_tell(sa, GW_EVENT_SOFT);
 	}

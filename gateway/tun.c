@@ -51,7 +51,7 @@ int gw_tun_open(struct gw_tun *tun, const char *name, char err[ESP_ERROR_LEN])
 		if (errno != EINVAL || ioctl(tun->fd, TUNSETIFF, &ifr) < 0) {
 			error = errno;
 			snprintf(err, ESP_ERROR_LEN, "TUN device %s: %s%s", name, strerror(error),
-				 error == EPERM	 ? ": run it as root"
+				 error == EPERM	  ? ": run it as root"
 				 : error == EBUSY ? ": another program has it"
 						  : "");
 			gw_tun_close(tun);

@@ -23,8 +23,8 @@ struct gw_tun {
 };
 
 /*
- * Makes the device, non-blocking, with all offloads that the kernel has. Needs CAP_NET_ADMIN. The kernel takes the device
- * away when `fd` is closed. 0, or -errno and one line in `err`.
+ * Makes the device, non-blocking, with all offloads that the kernel has. Needs CAP_NET_ADMIN. The kernel
+ * takes the device away when `fd` is closed. 0, or -errno and one line in `err`.
  */
 int gw_tun_open(struct gw_tun *tun, const char *name, char err[ESP_ERROR_LEN]);
 void gw_tun_close(struct gw_tun *tun);

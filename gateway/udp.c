@@ -36,7 +36,8 @@ static int set_options(int fd, uint8_t family)
 		return on(fd, IPPROTO_IP, IP_RECVTOS, 1) || on(fd, IPPROTO_IP, IP_RECVERR, 1) ||
 		       on(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DO);
 	return on(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1) || on(fd, IPPROTO_IPV6, IPV6_RECVTCLASS, 1) ||
-	       on(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) || on(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
+	       on(fd, IPPROTO_IPV6, IPV6_RECVERR, 1) ||
+	       on(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DO);
 }
 
 static int open_one(struct gw_udp_socket *s, const struct gw_endpoint *local)
@@ -79,16 +80,18 @@ int gw_udp_open(struct gw_udp *udp, const struct gw_endpoint *locals, size_t cou
 		int error = open_one(&udp->sockets[i], &locals[i]);
 
 		if (error) {
-			inet_ntop(locals[i].addr.family == 4 ? AF_INET : AF_INET6, locals[i].addr.b, text, sizeof(text));
-			snprintf(err, ESP_ERROR_LEN, "local %s port %u: %s%s", text, locals[i].port, strerror(-error),
-				 hint(-error));
+			inet_ntop(locals[i].addr.family == 4 ? AF_INET : AF_INET6, locals[i].addr.b, text,
+				  sizeof(text));
+			snprintf(err, ESP_ERROR_LEN, "local %s port %u: %s%s", text, locals[i].port,
+				 strerror(-error), hint(-error));
 			gw_udp_close(udp);
 			return error;
 		}
 		udp->count++;
 		udp->offloads.gro = on(udp->sockets[i].fd, IPPROTO_UDP, UDP_GRO, 1) == 0 && udp->offloads.gro;
 		/* Off again: the size is said with each send. */
-		udp->offloads.gso = on(udp->sockets[i].fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0 && udp->offloads.gso;
+		udp->offloads.gso =
+		    on(udp->sockets[i].fd, IPPROTO_UDP, UDP_SEGMENT, 0) == 0 && udp->offloads.gso;
 	}
 	return 0;
 }

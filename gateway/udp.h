@@ -33,8 +33,9 @@ struct gw_udp {
 };
 
 /*
- * Opens and binds a non-blocking socket for each address, with large buffers (beyond the system's limit where there is
- * CAP_NET_ADMIN). Ports below 1,024 need CAP_NET_BIND_SERVICE. 0, or -errno and one line in `err`; then none is open.
+ * Opens and binds a non-blocking socket for each address, with large buffers (beyond the system's limit where
+ * there is CAP_NET_ADMIN). Ports below 1,024 need CAP_NET_BIND_SERVICE. 0, or -errno and one line in `err`;
+ * then none is open.
  */
 int gw_udp_open(struct gw_udp *udp, const struct gw_endpoint *locals, size_t count, char err[ESP_ERROR_LEN]);
 void gw_udp_close(struct gw_udp *udp);

@@ -17,7 +17,8 @@
 
 union control {
 	struct cmsghdr align;
-	char bytes[CMSG_SPACE(sizeof(int)) * 3 + CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
+	char bytes[CMSG_SPACE(sizeof(int)) * 3 +
+		   CMSG_SPACE(sizeof(struct sock_extended_err) + sizeof(struct sockaddr_in6))];
 };
 
 void gw_line_init(struct gw_line *line, const struct gw_udp_socket *socket, bool gso)
@@ -43,7 +44,8 @@ static void set_df(struct gw_line *line, bool df)
 	line->df = df;
 }
 
-static struct cmsghdr *add_control(struct msghdr *m, struct cmsghdr *c, int level, int type, const void *value, size_t len)
+static struct cmsghdr *add_control(struct msghdr *m, struct cmsghdr *c, int level, int type,
+				   const void *value, size_t len)
 {
 	c = c ? CMSG_NXTHDR(m, c) : CMSG_FIRSTHDR(m);
 	c->cmsg_level = level;
@@ -147,7 +149,8 @@ int gw_line_receive(const struct gw_line *line, uint8_t *data, uint32_t room, st
 
 	if (n < 0)
 		return -errno;
-	*r = (struct gw_receive){.len = (uint32_t)n, .size = (uint32_t)n, .truncated = m.msg_flags & MSG_TRUNC};
+	*r = (struct gw_receive){
+	    .len = (uint32_t)n, .size = (uint32_t)n, .truncated = m.msg_flags & MSG_TRUNC};
 	r->from = gw_endpoint_of_sockaddr(&from);
 	read_control(&m, r);
 	return 0;
@@ -187,8 +190,8 @@ uint32_t gw_path_mtu(const struct gw_endpoint *to)
 	if (fd < 0)
 		return 0;
 	if (connect(fd, (struct sockaddr *)&address, len) < 0 ||
-	    getsockopt(fd, to->addr.family == 4 ? IPPROTO_IP : IPPROTO_IPV6, to->addr.family == 4 ? IP_MTU : IPV6_MTU,
-		       &mtu, &size) < 0)
+	    getsockopt(fd, to->addr.family == 4 ? IPPROTO_IP : IPPROTO_IPV6,
+		       to->addr.family == 4 ? IP_MTU : IPV6_MTU, &mtu, &size) < 0)
 		mtu = 0;
 	close(fd);
 	return mtu > 0 ? (uint32_t)mtu : 0;

@@ -24,7 +24,8 @@ int gw_workers_init(struct gw_workers *w, enum esp_backend backend)
 void gw_workers_destroy(struct gw_workers *w)
 {
 	pthread_key_delete(w->key);
-	for (struct gw_worker *v = atomic_load_explicit(&w->first, memory_order_relaxed), *next; v; v = next) {
+	for (struct gw_worker *v = atomic_load_explicit(&w->first, memory_order_relaxed), *next; v;
+	     v = next) {
 		next = v->next;
 		end_worker(v);
 		free(v);
@@ -50,7 +51,8 @@ struct gw_worker *gw_worker_self(struct gw_workers *w)
 	v->cpu = (unsigned int)sched_getcpu();
 	v->next = atomic_load_explicit(&w->first, memory_order_relaxed);
 	/* Release: whoever finds the worker in the list, by an acquire, finds it complete. */
-	while (!atomic_compare_exchange_weak_explicit(&w->first, &v->next, v, memory_order_release, memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(&w->first, &v->next, v, memory_order_release,
+						      memory_order_relaxed))
 		;
 	return v;
 }
@@ -72,7 +74,8 @@ static void forget(struct work_struct *work)
 
 void gw_workers_forget(struct gw_workers *w, struct workqueue_struct *wq, uint64_t sa_id)
 {
-	/* Acquire: pairs with the release in gw_worker_self(); without it `cpu` could be read before it was written. */
+	/* Acquire: pairs with the release in gw_worker_self(); without it `cpu` could be read before it was
+	 * written. */
 	for (struct gw_worker *v = atomic_load_explicit(&w->first, memory_order_acquire); v; v = v->next) {
 		struct forget f = {.workers = w, .sa_id = sa_id};
 

@@ -70,8 +70,8 @@ static inline uint32_t slow_pseudo(const uint8_t *p, uint32_t proto, uint32_t le
 }
 
 struct shape {
-	int family; /* 4, 6 */
-	int proto;  /* 6 TCP, 17 UDP */
+	int family;		    /* 4, 6 */
+	int proto;		    /* 6 TCP, 17 UDP */
 	uint32_t ip_header, header; /* header: of all in front of the payload */
 };
 

@@ -192,7 +192,8 @@ static bool hold(struct way *w, const uint8_t *bytes, size_t len)
 	return true;
 }
 
-/* One that was passed, of the current SA, at least `nearest` and less than `farthest` sequence numbers ago.
+/*
+ * One that was passed, of the current SA, at least `nearest` and less than `farthest` sequence numbers ago.
  */
 static bool again(struct way *w, uint32_t nearest, uint32_t farthest)
 {

@@ -38,8 +38,8 @@ static bool merges(uint32_t len_one, uint32_t len_two)
 	return gw_merge_add(&m, two, len_two, &second);
 }
 
-/* Every single bit of the second packet's headers, changed with the checksum made right again: it merges only where the bit means
- * nothing, which is the checksum itself. */
+/* Every single bit of the second packet's headers, changed with the checksum made right again: it merges only
+ * where the bit means nothing, which is the checksum itself. */
 static void any_other_header(void)
 {
 	random_begin();
@@ -52,7 +52,8 @@ static void any_other_header(void)
 		for (uint32_t bit = 0; bit < s.header * 8; bit++) {
 			uint32_t byte = bit / 8, l4 = byte - s.ip_header;
 			bool checksum = byte / 2 == check_at(&s) / 2 || (s.family == 4 && byte / 2 == 5);
-			bool ending = byte >= s.ip_header && s.proto == 6 && l4 == 13 && (1u << bit % 8 & 0x09);
+			bool ending =
+			    byte >= s.ip_header && s.proto == 6 && l4 == 13 && (1u << bit % 8 & 0x09);
 
 			/* Version and length were checked before. */
 			if (checksum || (s.family == 6 && ((byte == 0 && bit % 8 >= 4) || byte / 2 == 2)))
@@ -60,7 +61,9 @@ static void any_other_header(void)
 			pair(&s);
 			two[byte] ^= (uint8_t)(1u << bit % 8);
 			if (s.family == 4 && (two[0] != 0x45 || g16(two + 2) != len || two[9] != s.proto)) {
-				CHECK(!merges(len, len)); /* no longer the same kind: its checksum cannot be made right */
+				CHECK(!merges(
+				    len,
+				    len)); /* no longer the same kind: its checksum cannot be made right */
 				continue;
 			}
 			fix_checksums(&s, two, len);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Super packets of the kernel become the packets that they stand for, and those become the same super packet again. */
+/* Super packets of the kernel become the packets that they stand for, and those become the same super packet
+ * again. */
 #include <time.h>
 
 #include "checksum.h"
@@ -86,7 +87,8 @@ static void there_and_back(void)
 	random_begin();
 	for (int round = 0; round < 3000; round++) {
 		struct shape s = any_shape();
-		uint32_t size = 1 + any(any(2) ? 1500 : 9000), count = 1 + any(GW_MERGE_MAX), room = 65535 - s.header;
+		uint32_t size = 1 + any(any(2) ? 1500 : 9000), count = 1 + any(GW_MERGE_MAX),
+			 room = 65535 - s.header;
 		uint32_t payload = size * (count - 1) + 1 + any(size), len, n;
 		struct virtio_net_hdr h;
 
@@ -168,7 +170,9 @@ static void finished_packets_are_copied(void)
 	CHECK(memcmp(whole, back, 777) == 0);
 }
 
-/* Whatever the kernel's header and the packet claim, nothing beyond the packet is read, and lengths add up. */
+/*
+ * Whatever the kernel's header and the packet claim, nothing beyond the packet is read, and lengths add up.
+ */
 static void nonsense(void)
 {
 	random_begin();
@@ -181,7 +185,8 @@ static void nonsense(void)
 
 		make_packet(&s, whole, len);
 		for (int damage = any(4); damage; damage--)
-			whole[any(2) ? any(s.header) : s.ip_header + any(s.header - s.ip_header)] = (uint8_t)any(256);
+			whole[any(2) ? any(s.header) : s.ip_header + any(s.header - s.ip_header)] =
+			    (uint8_t)any(256);
 		/* What the caller has checked before. */
 		whole[0] = (uint8_t)(s.family == 4 ? 0x40 | (5 + any(any(4) ? 1 : 11)) : 0x60);
 		if (s.family == 4 && (whole[0] & 15) * 4u > len)
@@ -226,12 +231,13 @@ static void contradictions(void)
 	h.gso_type = VIRTIO_NET_HDR_GSO_UDP; /* fragments: not asked for */
 	CHECK(!gw_super_read(&super, &h, whole, 1000));
 	CHECK(!gw_super_read(&super, &good, whole, 40)); /* no payload */
-	whole[32] = 0x40; /* TCP header of 16 bytes */
+	whole[32] = 0x40;				 /* TCP header of 16 bytes */
 	CHECK(!gw_super_read(&super, &good, whole, 1000));
 	whole[32] = 0x50;
 	p16(whole + 6, 0x2000); /* more fragments */
 	CHECK(!gw_super_read(&super, &good, whole, 1000));
-	h = (struct virtio_net_hdr){.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 990, .csum_offset = 9};
+	h = (struct virtio_net_hdr){
+	    .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = 990, .csum_offset = 9};
 	CHECK(!gw_super_read(&super, &h, whole, 1000));
 }
 

@@ -14,12 +14,14 @@ static struct esp_prefix net(int b)
 
 static struct esp_selector between(int a, int b)
 {
-	return (struct esp_selector){.src = net(a), .dst = net(b), .any_port_src = true, .any_port_dst = true};
+	return (struct esp_selector){
+	    .src = net(a), .dst = net(b), .any_port_src = true, .any_port_dst = true};
 }
 
 static struct esp_flow flow(int a, int b)
 {
-	return (struct esp_flow){.src = {4, {10, (uint8_t)a, 0, 1}}, .dst = {4, {10, (uint8_t)b, 0, 1}}, .proto = 1};
+	return (struct esp_flow){
+	    .src = {4, {10, (uint8_t)a, 0, 1}}, .dst = {4, {10, (uint8_t)b, 0, 1}}, .proto = 1};
 }
 
 /* Newest first. */
@@ -70,7 +72,8 @@ static void the_newest_sa(void)
 
 static void selectors_of_their_own(void)
 {
-	struct gw_policy policy = {.dir = GW_OUT, .sel = {.any_port_src = true, .any_port_dst = true}, .reqid = 1};
+	struct gw_policy policy = {
+	    .dir = GW_OUT, .sel = {.any_port_src = true, .any_port_dst = true}, .reqid = 1};
 	struct gw_table *t;
 	struct gw_sa *sa = NULL;
 	struct esp_flow f = flow(1, 2);
