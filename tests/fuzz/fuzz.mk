@@ -10,7 +10,7 @@ $(BUILD)/tests/fuzz/%: CPPFLAGS_ALL := -Iinclude -Isrc -Iesp -Igateway -Itools -
 $(BUILD)/tests/fuzz/fuzz_capture: $(BUILD)/tools/esp_capture.o $(BUILD)/tools/esp_link.o
 $(BUILD)/tests/fuzz/fuzz_capture: LDFLAGS += $(call wrap,pcap_fopen_offline_with_tstamp_precision) -lpcap
 $(BUILD)/tests/fuzz/fuzz_gzip: $(patsubst %,$(BUILD)/tools/stream_%.o,gzmember ginflate alloc say io)
-$(BUILD)/tests/fuzz/fuzz_gateway_config: $(GW_A)
+$(BUILD)/tests/fuzz/fuzz_gateway_config $(BUILD)/tests/fuzz/fuzz_gateway_offload: $(GW_A)
 $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(ESP_A) $(LIB_A)
 	@mkdir -p $(@D)
 	@echo "  LD $@"
