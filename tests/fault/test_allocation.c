@@ -91,6 +91,8 @@ static void whole_life(void)
 	cpumask_set_cpu((unsigned int)cpu, &one);
 	TRY(wq = create_workqueue("fault"), errno);
 	TRY(inst = padata_alloc(&one, wq), errno);
+	TRY((result = padata_set_window(inst, 4096)) == 0, -result);
+	CHECK_EQ(padata_get_window(inst), 4096);
 	TRY((result = padata_set_window(inst, 33)) == 0, -result);
 	CHECK_EQ(padata_get_window(inst), 33);
 	padata_start(inst);
@@ -115,7 +117,7 @@ static void whole_life(void)
 
 static void each_allocation(void)
 {
-	long n = 1;
+	long n = 1, unsaid = 0;
 
 	whole_life(); /* what is kept for each thread is there after this */
 	for (bool fired = true; fired; n++) {
@@ -124,11 +126,13 @@ static void each_allocation(void)
 		countdown_set(&memory, n);
 		whole_life();
 		fired = countdown_end(&memory);
-		CHECK_EQ(failures, fired);
+		CHECK(failures <= fired);
+		unsaid += fired - failures;
 		CHECK_EQ(atomic_load(&live), before);
 	}
-	printf("# %ld allocations\n", n - 2);
+	printf("# %ld allocations, %ld done without\n", n - 2, unsaid);
 	CHECK(n > 10);
+	CHECK(unsaid <= 1); /* a queue that stays larger than a smaller window needs */
 }
 
 /* The masks that are handed out have no way to say it: they are empty. */
