@@ -152,8 +152,9 @@ static int start(struct job *job, int child_end[3])
 			return -errno;
 		spawn.path = found;
 	}
-	job->started = job->timed_from = now_ns();
+	/* In this order: whoever had the row before ended before this one started. */
 	job->trace_row = trace_row_get(run->trace, run->trace ? sched_getcpu() : 0);
+	job->started = job->timed_from = now_ns();
 	pid_t pid = spawn_start(&spawn, &job->pidfd);
 	free(found);
 	if (pid < 0)

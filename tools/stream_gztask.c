@@ -24,8 +24,8 @@ static void task_parallel(struct padata_priv *padata)
 {
 	struct gztask *task = container_of(padata, struct gztask, padata);
 	struct trace *trace = task->run->trace;
-	int64_t began = trace ? now_ns() : 0;
 	int row = trace_row_get(trace, trace ? sched_getcpu() : 0);
+	int64_t began = trace ? now_ns() : 0;
 	if (task->work && !task->error)
 		task->work(task);
 	if (trace)

@@ -9,7 +9,8 @@
 
 struct template {
 	const struct options *o;
-	bool varies, has_arguments; /* any placeholder at all; one that stands for arguments */
+	bool varies;  /* it is another one for each job */
+	bool appends; /* map, and no placeholder: the arguments become the last words */
 	char *fixed[4], *script;
 };
 
@@ -76,13 +77,13 @@ struct template *template_open(const struct options *o)
 		for (const char *at = o->command[i]; *at; at++) {
 			enum hole hole = hole_at(t, at);
 			t->varies |= hole != HOLE_NONE;
-			t->has_arguments |= hole != HOLE_NONE && hole != HOLE_NUMBER;
 		}
 		if (i)
 			text_add(&script, " ", 1);
 		text_add(&script, o->command[i], strlen(o->command[i]));
 	}
-	t->varies |= o->subcommand == MAP;
+	t->appends = o->subcommand == MAP && !t->varies;
+	t->varies |= t->appends;
 	t->script = script.bytes;
 	t->fixed[0] = (char *)"/bin/sh";
 	t->fixed[1] = (char *)"-c";
@@ -114,6 +115,20 @@ const char *template_program(const struct template *t)
 	return t->o->command[0];
 }
 
+/* As dirname(1) has it. */
+static void directory_of(const char *arg, const char **from, size_t *length)
+{
+	size_t end = strlen(arg);
+	while (end > 1 && arg[end - 1] == '/')
+		end--;
+	const char *slash = memrchr(arg, '/', end);
+	end = slash ? (size_t)(slash - arg) : 0;
+	while (end > 1 && arg[end - 1] == '/')
+		end--;
+	*from = slash ? arg : ".";
+	*length = end ? end : 1;
+}
+
 /* The part of an argument that a placeholder stands for. */
 static void part_of(enum hole hole, const char *arg, const char **from, size_t *length)
 {
@@ -124,10 +139,8 @@ static void part_of(enum hole hole, const char *arg, const char **from, size_t *
 	*length = strlen(*from);
 	if (dot && (hole == HOLE_NO_SUFFIX || hole == HOLE_BASE_NO_SUFFIX))
 		*length = (size_t)(dot - *from);
-	if (hole == HOLE_DIR) {
-		*from = slash ? arg : ".";
-		*length = slash && slash != arg ? (size_t)(slash - arg) : 1;
-	}
+	if (hole == HOLE_DIR)
+		directory_of(arg, from, length);
 }
 
 struct filling {
@@ -214,7 +227,7 @@ static void fill_words(struct filling *f)
 		add_text(f, o->command[i]);
 		end_word(f);
 	}
-	if (o->subcommand == MAP && !f->t->has_arguments)
+	if (f->t->appends)
 		add_arguments(f, HOLE_ALL);
 }
 
@@ -226,7 +239,7 @@ static void fill_script(struct filling *f)
 	text_add(&f->text, "-c", 3);
 	begin_word(f);
 	add_text(f, f->t->script);
-	if (f->t->o->subcommand == MAP && !f->t->has_arguments) {
+	if (f->t->appends) {
 		text_add(&f->text, " ", 1);
 		add_hole(f, HOLE_ALL);
 	}

@@ -30,6 +30,18 @@ words()
 		is 'dir|.|.|.|/|' -- echo {//} && is '1:x|2:x|3:x|4:x|5:x|' -- sh -c 'echo $1:x' sh '{#}'
 }
 
+# Odd ones too.
+names_as_parallel_has_them()
+{
+	command -v parallel >/dev/null || { echo "parallel is not installed"; return 1; }
+	printf '%s\n' a.b/c / // .hidden dir/ a. .. . a/b.c.d x.tar.gz 'sp ace.x' '' é.ü /abs/p.q a//b.c ./x.y '*' '$x' >in
+	for hole in {} {.} {/} {//} {/.} {#} 'a{}b{.}c' '{}{}'; do
+		parallel --will-cite -k "printf '<%s>\n'" "$hole" <in >want && "$padata" map -- printf '<%s>\n' "$hole" <in | cmp want - ||
+			{ echo "$hole"; return 1; }
+	done
+	parallel --will-cite -k --tag -n 3 echo <in >want && "$padata" map --tag -n 3 -- echo <in | cmp want -
+}
+
 several()
 {
 	seq 1 7 >in
@@ -145,6 +157,7 @@ few_descriptors()
 }
 
 ok "map: the words of the command" words
+ok "map: names are taken apart as GNU parallel does" names_as_parallel_has_them
 ok "map: several records for a command" several
 ok "map: kinds of records" records
 ok "map: --shell quotes what it puts in" shell
