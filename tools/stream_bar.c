@@ -68,7 +68,8 @@ static size_t how_far(const struct progress *p, char *text, size_t size, double 
 	memset(bar, '.', BAR_WIDTH);
 	memset(bar, '#', (size_t)(part * BAR_WIDTH));
 	bar[BAR_WIDTH] = '\0';
-	size_t n = (size_t)snprintf(text, size, "[%s] %2.0f%% %s/%s %s/s", bar, part * 100, read, total, rate);
+	size_t n =
+	    (size_t)snprintf(text, size, "[%s] %2.0f%% %s/%s %s/s", bar, part * 100, read, total, rate);
 	if (in > 0 && n < size)
 		n += (size_t)snprintf(text + n, size - n, " ETA %.0fs", seconds * (all - in) / in);
 	return n;
@@ -100,7 +101,8 @@ void bar_draw(const struct progress *p)
 	human(held, sizeof(held), (double)p->held);
 	size_t n = 1 + how_far(p, line + 1, sizeof(line) - 1, (double)(drawn_at - began) / 1e9);
 	if (n < sizeof(line))
-		n += (size_t)snprintf(line + n, sizeof(line) - n, " | %u running, %s held, oldest %.1fs", p->running, held, p->oldest);
+		n += (size_t)snprintf(line + n, sizeof(line) - n, " | %u running, %s held, oldest %.1fs",
+				      p->running, held, p->oldest);
 	if (n > sizeof(line) - sizeof(take_off))
 		n = sizeof(line) - sizeof(take_off);
 	/* A line that wraps could not be taken off again. */

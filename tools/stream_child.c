@@ -47,7 +47,8 @@ bool child_is_fed(const struct job *job)
 static ssize_t feed_copy(struct job *job, uint64_t at, uint64_t left)
 {
 	char bytes[65536];
-	ssize_t got = pread_all(job->run->input_fd, bytes, left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)at);
+	ssize_t got = pread_all(job->run->input_fd, bytes,
+				left < sizeof(bytes) ? (size_t)left : sizeof(bytes), (off_t)at);
 	if (got <= 0) {
 		errno = got < 0 ? (int)-got : 0;
 		return got < 0 ? -1 : 0;
@@ -64,7 +65,8 @@ static ssize_t feed_some(struct job *job)
 	if (job->block)
 		return write(job->in.fd, job->block + done, (size_t)left);
 	off_t at = (off_t)(job->at + done);
-	ssize_t n = splice(run->input_fd, &at, job->in.fd, NULL, (size_t)left, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
+	ssize_t n =
+	    splice(run->input_fd, &at, job->in.fd, NULL, (size_t)left, SPLICE_F_NONBLOCK | SPLICE_F_MOVE);
 	if (n < 0 && errno == EINVAL)
 		return feed_copy(job, job->at + done, left);
 	return n;

@@ -9,11 +9,16 @@
 /* Start the job's child, its pipe filled: 0 or -errno. A worker, or the loop. */
 int child_start(struct job *job);
 
-/* Feed as much as fits: the bytes moved; the port is closed when all has gone. The loop, or before the start. */
+/*
+ * Feed as much as fits: the bytes moved; the port is closed when all has gone. The loop, or before the start.
+ */
 size_t child_feed(struct job *job);
 bool child_is_fed(const struct job *job);
 
-/* Move what the child has written into memory, as far as the bound allows: the bytes moved. The loop, under job->mutex. */
+/*
+ * Move what the child has written into memory, as far as the bound allows: the bytes moved. The loop, under
+ * job->mutex.
+ */
 size_t child_drain(struct job *job);
 /* No one can write to it any more: move all that is there, whose memory was set aside. */
 size_t child_take_rest(struct job *job, size_t there);

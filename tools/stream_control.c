@@ -88,7 +88,8 @@ static bool is_ours(int fd)
 {
 	struct ucred who;
 	socklen_t length = sizeof(who);
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 && (who.uid == geteuid() || who.uid == 0);
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &length) == 0 &&
+	       (who.uid == geteuid() || who.uid == 0);
 }
 
 void control_answer(struct control *control)
@@ -131,7 +132,8 @@ int cpus_main(int argc, char **argv)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, length) < 0)
 		die("cpus: process %llu is no padata at work", pid);
 	size_t size = strlen(argv[2]);
-	if (size > LIST_MAX || send(fd, argv[2], size, MSG_NOSIGNAL) < 0 || recv(fd, &error, sizeof(error), 0) != sizeof(error))
+	if (size > LIST_MAX || send(fd, argv[2], size, MSG_NOSIGNAL) < 0 ||
+	    recv(fd, &error, sizeof(error), 0) != sizeof(error))
 		die("cpus: process %llu does not answer", pid);
 	close(fd);
 	if (error == -EINVAL || error == -ERANGE)

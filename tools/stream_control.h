@@ -17,7 +17,10 @@ struct control *control_open(int (*change)(void *argument, const char *list), vo
 void control_close(struct control *control);
 /* To be watched; -1 for NULL. */
 int control_fd(const struct control *control);
-/* Someone has connected: a thread does as asked, as the change waits for what is running. One thread alone calls this. */
+/*
+ * Someone has connected: a thread does as asked, as the change waits for what is running. One thread alone
+ * calls this.
+ */
 void control_answer(struct control *control);
 
 #endif

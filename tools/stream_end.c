@@ -27,7 +27,8 @@ static bool any_left(struct run *run)
 		siginfo_t info = { .si_pid = 0 };
 		pthread_mutex_lock(&job->mutex);
 		if (job->pid > 0)
-			left = waitid(P_PID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid == 0;
+			left = waitid(P_PID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+			       info.si_pid == 0;
 		pthread_mutex_unlock(&job->mutex);
 	}
 	pthread_mutex_unlock(&run->mutex);

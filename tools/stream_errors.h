@@ -2,7 +2,10 @@
 #ifndef STREAM_ERRORS_H
 #define STREAM_ERRORS_H
 
-/* What the commands write to standard error: passed on in whole lines, so that those of different commands do not mix. */
+/*
+ * What the commands write to standard error: passed on in whole lines, so that those of different commands do
+ * not mix.
+ */
 
 #include "stream_run.h"
 

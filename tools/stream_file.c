@@ -31,7 +31,8 @@ static size_t look(struct cutter *c, uint64_t from, size_t length)
 	ssize_t n = pread_all(c->input->fd, c->window, length, (off_t)(c->input->at + from));
 	if (n >= 0)
 		return (size_t)n;
-	say("%s: %s (at byte %llu)", c->input->name, strerror((int)-n), (unsigned long long)(c->input->at + from));
+	say("%s: %s (at byte %llu)", c->input->name, strerror((int)-n),
+	    (unsigned long long)(c->input->at + from));
 	run_input_failed(c->input->run);
 	c->failed = true;
 	return 0;

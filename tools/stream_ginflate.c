@@ -32,9 +32,11 @@ void ginflate_again(struct ginflate *g)
 	inflateReset(&g->z);
 }
 
-enum ginflated ginflate_some(struct ginflate *g, const char **in, size_t *in_left, char **out, size_t *out_left)
+enum ginflated ginflate_some(struct ginflate *g, const char **in, size_t *in_left, char **out,
+			     size_t *out_left)
 {
-	size_t in_now = *in_left < UINT_MAX ? *in_left : UINT_MAX, out_now = *out_left < UINT_MAX ? *out_left : UINT_MAX;
+	size_t in_now = *in_left < UINT_MAX ? *in_left : UINT_MAX,
+	       out_now = *out_left < UINT_MAX ? *out_left : UINT_MAX;
 	g->z.next_in = (unsigned char *)(char *)*in;
 	g->z.avail_in = (unsigned int)in_now;
 	g->z.next_out = (unsigned char *)*out;

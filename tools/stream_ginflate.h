@@ -18,6 +18,7 @@ void ginflate_again(struct ginflate *g);
  * Take from *in and put into *out, both moved on. MORE: one of them is used
  * up. END: the member is complete, and its check sum is right.
  */
-enum ginflated ginflate_some(struct ginflate *g, const char **in, size_t *in_left, char **out, size_t *out_left);
+enum ginflated ginflate_some(struct ginflate *g, const char **in, size_t *in_left, char **out,
+			     size_t *out_left);
 
 #endif

@@ -96,7 +96,8 @@ static enum gz_look look(struct source *s, size_t *member)
 {
 	enum gz_look found;
 	fill(s, GZ_LEAST);
-	while ((found = gz_look((unsigned char *)s->bytes + s->start, there(s), member)) == GZ_MORE && !s->ended)
+	while ((found = gz_look((unsigned char *)s->bytes + s->start, there(s), member)) == GZ_MORE &&
+	       !s->ended)
 		fill(s, there(s) + 1);
 	return found;
 }
@@ -106,8 +107,8 @@ static bool whole_member(struct source *s, size_t offset, size_t *member, size_t
 {
 	const unsigned char *bytes = (unsigned char *)s->bytes + s->start + offset;
 	size_t left = there(s) - offset;
-	return left >= GZ_LEAST && gz_look(bytes, left, member) == GZ_MEMBER && *member >= GZ_LEAST && *member <= left &&
-	       gz_data_length(bytes, *member, data) && *data <= s->longest;
+	return left >= GZ_LEAST && gz_look(bytes, left, member) == GZ_MEMBER && *member >= GZ_LEAST &&
+	       *member <= left && gz_data_length(bytes, *member, data) && *data <= s->longest;
 }
 
 /* As many members as make a batch. False: nothing more is wanted. */
@@ -204,7 +205,8 @@ static bool next_members(struct source *s, struct ginflate **g, bool first)
 	switch (look(s, &member)) {
 	case GZ_NONE:
 		if (first || !only_zeros_left(s))
-			gzrun_fail(s->run, s->at, first ? "is not in gzip format" : "what follows is not in gzip format", 0);
+			gzrun_fail(s->run, s->at,
+				   first ? "is not in gzip format" : "what follows is not in gzip format", 0);
 		return false;
 	case GZ_MORE:
 		gzrun_fail(s->run, s->at, s->error ? "cannot be read" : "unexpected end", s->error);

@@ -18,7 +18,8 @@ static void compress_task(struct gztask *task)
 	if (!gztask_read(task))
 		return;
 	gztask_need(task, &task->out, &task->out_room, gz_bound(o->level, o->bgzf, task->in_length));
-	task->out_length = gz_compress(o->level, o->bgzf, task->in, task->in_length, task->out, task->out_room);
+	task->out_length =
+	    gz_compress(o->level, o->bgzf, task->in, task->in_length, task->out, task->out_room);
 	if (!task->out_length) {
 		task->error = "cannot be compressed";
 		task->error_number = ENOMEM;
@@ -128,7 +129,8 @@ int gzip_main(int argc, char **argv)
 		die("gzip: compressed data is not for a terminal");
 	size_t block = block_size(&o);
 	off_t at = S_ISREG(st.st_mode) ? lseek(fd, 0, SEEK_CUR) : -1;
-	gzrun_open(&run, &o, o.decompress ? gunzip_task_size(o.memory) : block + gz_bound(o.level, o.bgzf, block),
+	gzrun_open(&run, &o,
+		   o.decompress ? gunzip_task_size(o.memory) : block + gz_bound(o.level, o.bgzf, block),
 		   at >= 0 && st.st_size > at ? (uint64_t)(st.st_size - at) : 0);
 	if (S_ISFIFO(st.st_mode))
 		fcntl(fd, F_SETPIPE_SZ, 1 << 20);

@@ -87,8 +87,8 @@ size_t gz_bound(int level, bool bgzf, size_t length)
 	return pieces * (HEADER_PD + TRAILER + libdeflate_deflate_compress_bound(NULL, piece));
 }
 
-static size_t compress_one(struct libdeflate_compressor *c, int level, bool bgzf, const void *bytes, size_t length,
-			   unsigned char *out, size_t room)
+static size_t compress_one(struct libdeflate_compressor *c, int level, bool bgzf, const void *bytes,
+			   size_t length, unsigned char *out, size_t room)
 {
 	size_t header = bgzf ? HEADER_BC : HEADER_PD;
 	if (bgzf && room > 65536)
@@ -123,7 +123,8 @@ size_t gz_compress(int level, bool bgzf, const void *bytes, size_t length, void 
 		return 0;
 	do {
 		size_t piece = bgzf && length > BGZF_INPUT ? BGZF_INPUT : length;
-		size_t n = compress_one(c, level, bgzf, bytes, piece, (unsigned char *)out + done, room - done);
+		size_t n =
+		    compress_one(c, level, bgzf, bytes, piece, (unsigned char *)out + done, room - done);
 		if (!n)
 			return 0;
 		done += n;
@@ -174,7 +175,8 @@ const char *gz_decompress(const void *member, size_t length, void *out, size_t d
 	struct libdeflate_decompressor *d = decompressor();
 	if (!d)
 		return "out of memory";
-	enum libdeflate_result result = libdeflate_gzip_decompress_ex(d, member, length, out, data, &used, &made);
+	enum libdeflate_result result =
+	    libdeflate_gzip_decompress_ex(d, member, length, out, data, &used, &made);
 	if (result != LIBDEFLATE_SUCCESS || used != length || made != data)
 		return "the data is damaged";
 	return NULL;

@@ -20,7 +20,10 @@
 
 /* Space for the members that length bytes become. */
 size_t gz_bound(int level, bool bgzf, size_t length);
-/* Compress into members, one or for BGZF as many as it takes: their length; 0 when memory is short. Any thread. */
+/*
+ * Compress into members, one or for BGZF as many as it takes: their length; 0 when memory is short. Any
+ * thread.
+ */
 size_t gz_compress(int level, bool bgzf, const void *bytes, size_t length, void *out, size_t room);
 /* BGZF's end of file, and its length. */
 extern const unsigned char bgzf_end[28];

@@ -153,7 +153,8 @@ void gzrun_progress(struct gzrun *run, int64_t now, struct progress *p)
 
 void gzrun_hold(struct gzrun *run, size_t more, size_t less)
 {
-	size_t held = atomic_fetch_add(&run->held, more - less) + more - less, peak = atomic_load(&run->held_peak);
+	size_t held = atomic_fetch_add(&run->held, more - less) + more - less,
+	       peak = atomic_load(&run->held_peak);
 	while (held > peak && !atomic_compare_exchange_weak(&run->held_peak, &peak, held))
 		;
 }
@@ -202,10 +203,14 @@ void gzrun_submit(struct gzrun *run, struct gztask *task)
 	pthread_mutex_unlock(&run->mutex);
 	if (run->trace)
 		trace_span(run->trace, TRACE_READING, "read", task->number, run->reader_since, task->began);
-	while ((error = padata_do_parallel(cpus->pinst, &task->padata, atomic_load(&cpus->cb_cpu))) != -EINPROGRESS) {
+	while ((error = padata_do_parallel(cpus->pinst, &task->padata, atomic_load(&cpus->cb_cpu))) !=
+	       -EINPROGRESS) {
 		if (error != -EINVAL && padata_wait_room(cpus->pinst) == 0)
 			continue;
-		/* The CPU to write on is no longer ours: when what it has to write is written, another, as soon as there is one. */
+		/*
+		 * The CPU to write on is no longer ours: when what it has to write is written, another, as
+		 * soon as there is one.
+		 */
 		padata_flush(cpus->pinst);
 		int cpu = cpus_first(cpus);
 		if (atomic_exchange(&cpus->cb_cpu, cpu) == cpu)
@@ -251,13 +256,13 @@ bool gztask_read(struct gztask *task)
 static void say_stats(struct gzrun *run)
 {
 	char line[512];
-	int n = snprintf(line, sizeof(line),
-			 "{\"command\":\"gzip\",\"seconds\":%.6f,\"jobs\":%lu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
-			 "\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
-			 (double)(now_ns() - run->began) / 1e9, run->done, (unsigned long long)run->bytes_in,
-			 (unsigned long long)run->bytes_out, atomic_load(&run->held_peak), run->o->memory, resident_peak(),
-			 cpu_seconds(),
-			 run->failed);
+	int n = snprintf(
+	    line, sizeof(line),
+	    "{\"command\":\"gzip\",\"seconds\":%.6f,\"jobs\":%lu,\"bytes_in\":%llu,\"bytes_out\":%llu,"
+	    "\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,\"cpu_seconds\":%.6f,\"status\":%d}\n",
+	    (double)(now_ns() - run->began) / 1e9, run->done, (unsigned long long)run->bytes_in,
+	    (unsigned long long)run->bytes_out, atomic_load(&run->held_peak), run->o->memory, resident_peak(),
+	    cpu_seconds(), run->failed);
 	stderr_lines(line, (size_t)n);
 }
 

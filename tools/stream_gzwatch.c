@@ -48,7 +48,8 @@ static void *watch_main(void *argument)
 struct gzwatch *gzwatch_open(struct gzrun *run)
 {
 	struct gzwatch *watch = must_alloc(sizeof(*watch));
-	*watch = (struct gzwatch){ .run = run, .control = control_open(gzrun_change_cpus, run), .end = eventfd(0, EFD_CLOEXEC) };
+	*watch = (struct gzwatch){
+	    .run = run, .control = control_open(gzrun_change_cpus, run), .end = eventfd(0, EFD_CLOEXEC)};
 	int error = watch->end < 0 ? errno : pthread_create(&watch->thread, NULL, watch_main, watch);
 	if (error)
 		die("cannot start a thread: %s", strerror(error));

@@ -66,8 +66,8 @@ void input_close(struct input *input)
 
 static bool too_long(struct input *input)
 {
-	say("%s: the record at byte %llu is longer than --memory %zu allows", input->name, (unsigned long long)input->at,
-	    input->run->o->memory);
+	say("%s: the record at byte %llu is longer than --memory %zu allows", input->name,
+	    (unsigned long long)input->at, input->run->o->memory);
 	run_input_failed(input->run);
 	return false;
 }
@@ -81,7 +81,8 @@ bool input_take(struct input *input, size_t bytes)
 /* A stop must not wait for input that may never come. */
 static bool wait_for_input(struct input *input)
 {
-	struct pollfd p[2] = { { .fd = input->fd, .events = POLLIN }, { .fd = input->run->stop_fd, .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = input->fd, .events = POLLIN},
+			      {.fd = input->run->stop_fd, .events = POLLIN}};
 	while (poll(p, 2, -1) < 0 && errno == EINTR)
 		;
 	return !(p[1].revents & POLLIN);

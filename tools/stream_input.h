@@ -17,7 +17,9 @@ struct input {
 	bool is_file; /* a regular one, of a known size */
 	uint64_t size; /* of a file */
 
-	/* A buffer whose memory is taken from the run's; start to end is what has been read and not yet used. */
+	/*
+	 * A buffer whose memory is taken from the run's; start to end is what has been read and not yet used.
+	 */
 	char *bytes;
 	size_t room, start, end;
 	uint64_t at; /* where in the input start is */
@@ -35,7 +37,9 @@ void input_close(struct input *input);
  */
 bool input_fill(struct input *input, size_t bytes);
 
-/* Take so much of the run's memory. False: nothing more is wanted, or it does not fit, which has been said. */
+/*
+ * Take so much of the run's memory. False: nothing more is wanted, or it does not fit, which has been said.
+ */
 bool input_take(struct input *input, size_t bytes);
 /* What is in the buffer will be read again, or never. */
 void input_drop_buffer(struct input *input);

@@ -13,8 +13,15 @@
 struct job *job_new(struct run *run)
 {
 	struct job *job = must_alloc(sizeof(*job));
-	*job = (struct job){ .run = run, .number = ++run->numbered, .in.fd = -1, .out.fd = -1, .err.fd = -1, .in_reader = -1, .pidfd = -1,
-			     .result_fd = -1, .result_err_fd = -1 };
+	*job = (struct job){.run = run,
+			    .number = ++run->numbered,
+			    .in.fd = -1,
+			    .out.fd = -1,
+			    .err.fd = -1,
+			    .in_reader = -1,
+			    .pidfd = -1,
+			    .result_fd = -1,
+			    .result_err_fd = -1};
 	pthread_mutex_init(&job->mutex, NULL);
 	job->chunks_end = &job->chunks;
 	return job;
@@ -57,15 +64,16 @@ void job_where(const struct job *job, char *text, size_t size)
 		snprintf(text, size, "job %llu (bytes %" PRIu64 " to %" PRIu64 ")", job->number, job->at,
 			 job->length ? job->at + job->length - 1 : job->at);
 	else if (job->length > 1)
-		snprintf(text, size, "job %llu (%ss %" PRIu64 " to %" PRIu64 ")", job->number, unit, job->at + 1,
-			 job->at + job->length);
+		snprintf(text, size, "job %llu (%ss %" PRIu64 " to %" PRIu64 ")", job->number, unit,
+			 job->at + 1, job->at + job->length);
 	else
 		snprintf(text, size, "job %llu (%s %" PRIu64 ")", job->number, unit, job->at + 1);
 }
 
 size_t job_held(const struct job *job)
 {
-	return job->charge + job->block_charge + job->chunks_charge + (job->pipe_reserved ? job->run->out_capacity : 0);
+	return job->charge + job->block_charge + job->chunks_charge +
+	       (job->pipe_reserved ? job->run->out_capacity : 0);
 }
 
 bool job_failed(const struct job *job)
@@ -104,7 +112,8 @@ void job_fate(const struct job *job, char *text, size_t size)
 		snprintf(text, size, "ended, as it ran longer than --timeout %g s", job->run->o->timeout);
 		break;
 	case OUTCOME_CANNOT_RUN:
-		snprintf(text, size, job->code == ENOENT ? "not found" : "cannot be run: %s", strerror(job->code));
+		snprintf(text, size, job->code == ENOENT ? "not found" : "cannot be run: %s",
+			 strerror(job->code));
 		break;
 	case OUTCOME_BAD_INPUT:
 		snprintf(text, size, "its input cannot be read: %s",

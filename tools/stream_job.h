@@ -65,7 +65,8 @@ struct job {
 	char *block; /* NULL: the bytes are read from the file */
 	char *buffer; /* that the block is in, to be put back; NULL: the block is its own */
 	size_t buffer_room;
-	size_t charge, block_charge; /* of the job and its words; of its input, until that has been consumed */
+	size_t charge;       /* of the job and its words */
+	size_t block_charge; /* of its input, until that has been consumed */
 	char **words; /* the command, one allocation; NULL: the run's own */
 	char *tag;
 

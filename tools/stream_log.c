@@ -15,7 +15,8 @@
 
 void log_open(struct run *run)
 {
-	static const char head[] = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
+	static const char head[] =
+	    "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 	const char *name = run->o->joblog;
 	if (!name)
 		return;
@@ -39,11 +40,17 @@ void log_job(struct job *job)
 	double since = ran ? (double)(now_ns() - job->started) / 1e9 : 0;
 	double began = (double)now.tv_sec + (double)now.tv_nsec / 1e9 - since;
 	bool killed = job->outcome == OUTCOME_KILLED || job->outcome == OUTCOME_TIMEOUT;
-	int status = job->outcome == OUTCOME_TIMEOUT ? -1 : killed ? 0 : job->outcome == OUTCOME_EXIT ? job->code : job_status(job);
-	int n = snprintf(start, sizeof(start), "%llu\t:\t%.3f\t%.3f\t%llu\t%llu\t%d\t%d\t", job->number, began,
-			 ran ? (double)(job->ended - job->started) / 1e9 : 0,
-			 (unsigned long long)(run->unit ? 0 : job->fed), (unsigned long long)job->written, status,
-			 job->outcome == OUTCOME_TIMEOUT ? 15 : killed ? job->code : 0);
+	int status = job->outcome == OUTCOME_TIMEOUT ? -1
+		     : killed			     ? 0
+		     : job->outcome == OUTCOME_EXIT  ? job->code
+						     : job_status(job);
+	int n =
+	    snprintf(start, sizeof(start), "%llu\t:\t%.3f\t%.3f\t%llu\t%llu\t%d\t%d\t", job->number, began,
+		     ran ? (double)(job->ended - job->started) / 1e9 : 0,
+		     (unsigned long long)(run->unit ? 0 : job->fed), (unsigned long long)job->written, status,
+		     job->outcome == OUTCOME_TIMEOUT ? 15
+		     : killed			     ? job->code
+						     : 0);
 	text_add(&line, start, (size_t)n);
 	template_quoted(job, &line);
 	for (size_t i = (size_t)n; i < line.length; i++) {
@@ -63,16 +70,14 @@ static void say_stats(struct run *run)
 {
 	double seconds = (double)(now_ns() - run->began) / 1e9;
 	char line[512];
-	int n = snprintf(line, sizeof(line),
-			 "{\"command\":\"%s\",\"seconds\":%.6f,\"jobs\":%lu,\"failed\":%llu,\"bytes_in\":%lu,"
-			 "\"bytes_out\":%lu,\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,"
-			 "\"cpu_seconds\":%.6f,\"cpu_seconds_commands\":%.6f,\"status\":%d}\n",
-			 run->unit ? "map" : "pipe", seconds, atomic_load(&run->jobs_done), run->failures,
-			 atomic_load(&run->bytes_in), atomic_load(&run->bytes_out), run->memory.peak, run->memory.limit,
-			 resident_peak(),
-			 cpu_seconds(),
-			 cpu_seconds_commands(),
-			 run->status);
+	int n =
+	    snprintf(line, sizeof(line),
+		     "{\"command\":\"%s\",\"seconds\":%.6f,\"jobs\":%lu,\"failed\":%llu,\"bytes_in\":%lu,"
+		     "\"bytes_out\":%lu,\"held_peak\":%zu,\"memory_limit\":%zu,\"rss_peak\":%zu,"
+		     "\"cpu_seconds\":%.6f,\"cpu_seconds_commands\":%.6f,\"status\":%d}\n",
+		     run->unit ? "map" : "pipe", seconds, atomic_load(&run->jobs_done), run->failures,
+		     atomic_load(&run->bytes_in), atomic_load(&run->bytes_out), run->memory.peak,
+		     run->memory.limit, resident_peak(), cpu_seconds(), cpu_seconds_commands(), run->status);
 	stderr_lines(line, (size_t)n);
 }
 

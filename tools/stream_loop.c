@@ -17,7 +17,9 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Between looks at the pipes of running children: from the first, twice as long each time nothing was found. */
+/*
+ * Between looks at the pipes of running children: from the first, twice as long each time nothing was found.
+ */
 #define TICK_FIRST 1
 #define TICK_LAST 20
 
@@ -58,7 +60,8 @@ void loop_wake(struct loop *loop)
 void loop_arm(struct run *run, struct job *job, struct port *port, unsigned int events)
 {
 	int kind = port == &job->in ? EVENT_IN : port == &job->out ? EVENT_OUT : EVENT_ERR;
-	struct epoll_event event = { .events = events | EPOLLONESHOT, .data.u64 = (uint64_t)(uintptr_t)job | (uint64_t)kind };
+	struct epoll_event event = {.events = events | EPOLLONESHOT,
+				    .data.u64 = (uint64_t)(uintptr_t)job | (uint64_t)kind};
 	epoll_ctl(run->loop->epoll, port->known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, port->fd, &event);
 	port->known = port->armed = true;
 }
@@ -118,7 +121,10 @@ static void stop_watching(struct loop *loop, struct job *job)
 	*at = job->running_next;
 }
 
-/* The child has ended and no one can write to its output any more. Events of the same batch may still name it. */
+/*
+ * The child has ended and no one can write to its output any more. Events of the same batch may still name
+ * it.
+ */
 static void finish(struct loop *loop, struct job *job)
 {
 	child_reap(job);

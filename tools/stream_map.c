@@ -43,7 +43,8 @@ static char *next_record(struct mapper *m)
 			input->start += length;
 			input->at += length;
 			if (memchr(record, '\0', text)) {
-				say("%s: line %llu holds a NUL byte, which no argument can: for records that end in one there is -0",
+				say("%s: line %llu holds a NUL byte, which no argument can: for records that "
+				    "end in one there is -0",
 				    input->name, (unsigned long long)m->record + 1);
 				run_input_failed(input->run);
 				free(record);

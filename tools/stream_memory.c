@@ -31,7 +31,9 @@ enum memory_taken memory_take(struct memory *memory, size_t bytes)
 	pthread_mutex_lock(&memory->mutex);
 	while (!memory->closed && memory->jobs && !fits(memory, bytes))
 		pthread_cond_wait(&memory->changed, &memory->mutex);
-	enum memory_taken taken = memory->closed ? MEMORY_SHUT : fits(memory, bytes) ? MEMORY_TAKEN : MEMORY_NEVER;
+	enum memory_taken taken = memory->closed	? MEMORY_SHUT
+				  : fits(memory, bytes) ? MEMORY_TAKEN
+							: MEMORY_NEVER;
 	if (taken == MEMORY_TAKEN)
 		add(memory, bytes);
 	pthread_mutex_unlock(&memory->mutex);

@@ -14,7 +14,10 @@
 
 enum subcommand { PIPE = 1, MAP = 2, GZIP = 4 };
 
-/* What a failed job does to those after it: as xargs has it (only death, status 255 and what cannot be run stop it), or as asked. */
+/*
+ * What a failed job does to those after it: as xargs has it (only death, status 255 and what cannot be run
+ * stop it), or as asked.
+ */
 enum halt { HALT_AS_XARGS, HALT_NEVER, HALT_SOON, HALT_NOW };
 
 struct options {

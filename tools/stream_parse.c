@@ -30,7 +30,8 @@ bool parse_seconds(const char *text, double *seconds)
 {
 	char *end;
 	double value = strtod(text, &end);
-	if (end == text || !(value >= 0) || value > 1e9 || strspn(text, "0123456789.") != (size_t)(end - text))
+	if (end == text || !(value >= 0) || value > 1e9 ||
+	    strspn(text, "0123456789.") != (size_t)(end - text))
 		return false;
 	switch (*end) {
 	case 's':

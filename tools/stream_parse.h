@@ -11,7 +11,8 @@
 bool parse_size(const char *text, size_t *size);
 /* "10", "0.5", "5m": seconds, or with s, m, h or d after them. */
 bool parse_seconds(const char *text, double *seconds);
-bool parse_count(const char *text, unsigned long long low, unsigned long long high, unsigned long long *count);
+bool parse_count(const char *text, unsigned long long low, unsigned long long high,
+		 unsigned long long *count);
 /* Take \n, \t, \r, \0, \\ and \xHH out of text, in place: the length that is left. */
 size_t unescape(char *text);
 

@@ -85,7 +85,10 @@ static bool submit_one(struct run *run)
 	job->padata.serial = job_serial;
 	struct cpus *cpus = &run->cpus;
 	int error = padata_do_parallel(cpus->pinst, &job->padata, atomic_load(&cpus->cb_cpu));
-	/* Another CPU to write on, but only when the last one has nothing left to write: the order is kept by one. */
+	/*
+	 * Another CPU to write on, but only when the last one has nothing left to write: the order is kept by
+	 * one.
+	 */
 	if (error == -EINVAL && run->outstanding == 1) {
 		atomic_store(&cpus->cb_cpu, cpus_first(cpus));
 		error = padata_do_parallel(cpus->pinst, &job->padata, atomic_load(&cpus->cb_cpu));

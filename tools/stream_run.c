@@ -82,7 +82,10 @@ void run_open(struct run *run, const struct options *o)
 size_t run_longest(const struct run *run)
 {
 	size_t most = run->memory.limit - run_job_charge(run) - RUN_SPARE - run->header_length;
-	/* A record of map is there three times for a moment: as it was read, as an argument, as a word of the command. */
+	/*
+	 * A record of map is there three times for a moment: as it was read, as an argument, as a word of the
+	 * command.
+	 */
 	return run->unit ? most / 3 : most;
 }
 
@@ -153,7 +156,8 @@ static double oldest_age(struct job *job, int64_t now)
 
 void run_progress(struct run *run, int64_t now, struct progress *p)
 {
-	*p = (struct progress){ .in = atomic_load(&run->bytes_in), .size = run->input_size, .held = memory_held(&run->memory) };
+	*p = (struct progress){
+	    .in = atomic_load(&run->bytes_in), .size = run->input_size, .held = memory_held(&run->memory)};
 	pthread_mutex_lock(&run->mutex);
 	p->running = run->running;
 	p->oldest = run->oldest ? oldest_age(run->oldest, now) : 0;

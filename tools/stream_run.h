@@ -71,7 +71,9 @@ struct run {
 void run_open(struct run *run, const struct options *o);
 /* Start the event loop and the workers. */
 void run_start(struct run *run);
-/* Hand over the next job, its memory charged; false: no more are wanted. The job is the engine's either way. */
+/*
+ * Hand over the next job, its memory charged; false: no more are wanted. The job is the engine's either way.
+ */
 bool run_add(struct run *run, struct job *job);
 /* No more input: wait for the end of everything, and return the status to exit with. */
 int run_finish(struct run *run, struct input *input);
@@ -84,7 +86,10 @@ bool run_wants_more(struct run *run);
 size_t run_longest(const struct run *run);
 /* What a job needs beside its input and its words. */
 size_t run_job_charge(const struct run *run);
-/* Take the memory of a job with so much input, and make its words. False: nothing more is wanted, or it can never be had. */
+/*
+ * Take the memory of a job with so much input, and make its words. False: nothing more is wanted, or it can
+ * never be had.
+ */
 bool run_charge_job(struct job *job, size_t input, char *const *args, size_t count);
 
 /* Submit what is ready as far as there are slots; again: only where that failed before. Any thread. */

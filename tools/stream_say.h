@@ -10,7 +10,14 @@
 #include <stddef.h>
 
 /* The exit statuses, as xargs has them. */
-enum { EXIT_ERROR = 1, EXIT_FAILED = 123, EXIT_255 = 124, EXIT_KILLED = 125, EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
+enum {
+	EXIT_ERROR = 1,
+	EXIT_FAILED = 123,
+	EXIT_255 = 124,
+	EXIT_KILLED = 125,
+	EXIT_CANNOT_RUN = 126,
+	EXIT_NOT_FOUND = 127
+};
 
 /* One whole line on standard error, "padata: " before it. Any thread. */
 void say(const char *format, ...) __attribute__((__format__(__printf__, 1, 2)));

@@ -63,7 +63,8 @@ static void add_span(struct picture *p, const char *line)
 {
 	struct span span;
 	double row;
-	if (!field(line, "\"tid\":", &row) || !field(line, "\"ts\":", &span.from) || !field(line, "\"dur\":", &span.length) ||
+	if (!field(line, "\"tid\":", &row) || !field(line, "\"ts\":", &span.from) ||
+	    !field(line, "\"dur\":", &span.length) ||
 	    !text_field(line, "\"name\":\"", span.name, sizeof(span.name)))
 		return;
 	span.row = (long)row;
@@ -78,7 +79,8 @@ static void add_row(struct picture *p, const char *line)
 {
 	struct row row;
 	double number;
-	if (!field(line, "\"tid\":", &number) || !text_field(line, "\"args\":{\"name\":\"", row.name, sizeof(row.name)))
+	if (!field(line, "\"tid\":", &number) ||
+	    !text_field(line, "\"args\":{\"name\":\"", row.name, sizeof(row.name)))
 		return;
 	row.number = (long)number;
 	p->rows = must_realloc(p->rows, (p->row_count + 1) * sizeof(row));
@@ -110,22 +112,26 @@ static void draw(const struct picture *p)
 {
 	int height = HEAD + (int)p->row_count * ROW_HEIGHT + 10;
 	double scale = p->end > 0 ? (WIDTH - LEFT - 10) / p->end : 0;
-	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" font-family=\"sans-serif\" font-size=\"12\">\n",
+	printf("<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%.0f\" height=\"%d\" "
+	       "font-family=\"sans-serif\" font-size=\"12\">\n",
 	       WIDTH, height);
 	printf("<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n");
-	printf("<text x=\"%.0f\" y=\"18\">0 s</text><text x=\"%.0f\" y=\"18\" text-anchor=\"end\">%.3f s</text>\n", LEFT,
-	       WIDTH - 10, p->end / 1e6);
+	printf("<text x=\"%.0f\" y=\"18\">0 s</text><text x=\"%.0f\" y=\"18\" text-anchor=\"end\">%.3f "
+	       "s</text>\n",
+	       LEFT, WIDTH - 10, p->end / 1e6);
 	for (size_t i = 0; i < p->row_count; i++)
-		printf("<text x=\"4\" y=\"%d\">%s</text>\n", HEAD + (int)i * ROW_HEIGHT + 15, p->rows[i].name);
+		printf("<text x=\"4\" y=\"%d\">%s</text>\n", HEAD + (int)i * ROW_HEIGHT + 15,
+		       p->rows[i].name);
 	for (size_t i = 0; i < p->span_count; i++) {
 		const struct span *s = &p->spans[i];
 		int y = height_of(p, s->row);
 		if (y < 0)
 			continue;
 		double width = s->length * scale;
-		printf("<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" fill=\"hsl(%u,60%%,60%%)\"><title>%s: %.3f ms</title></rect>\n",
-		       LEFT + s->from * scale, y, width < 0.3 ? 0.3 : width, ROW_HEIGHT - 4, hue(s->name), s->name,
-		       s->length / 1e3);
+		printf("<rect x=\"%.2f\" y=\"%d\" width=\"%.2f\" height=\"%d\" "
+		       "fill=\"hsl(%u,60%%,60%%)\"><title>%s: %.3f ms</title></rect>\n",
+		       LEFT + s->from * scale, y, width < 0.3 ? 0.3 : width, ROW_HEIGHT - 4, hue(s->name),
+		       s->name, s->length / 1e3);
 	}
 	printf("</svg>\n");
 }

@@ -14,7 +14,9 @@ bool run_may_flow(const struct job *job)
 	return job->tried >= job->run->o->tries;
 }
 
-/* What can be said before the job's turn: that later ones need not run. In order, the writer counts failures. */
+/*
+ * What can be said before the job's turn: that later ones need not run. In order, the writer counts failures.
+ */
 static void consider_stop(struct job *job)
 {
 	struct run *run = job->run;
@@ -36,7 +38,8 @@ void run_job_over(struct job *job)
 	struct run *run = job->run;
 	consider_stop(job);
 	if (job->trace_row) {
-		trace_span(run->trace, job->trace_row, "job", job->number, job->started, job->ended ? job->ended : now_ns());
+		trace_span(run->trace, job->trace_row, "job", job->number, job->started,
+			   job->ended ? job->ended : now_ns());
 		trace_row_put(run->trace, job->trace_row);
 	}
 	pthread_mutex_lock(&run->mutex);
@@ -56,7 +59,10 @@ void run_job_over(struct job *job)
 static int start_child(struct job *job)
 {
 	struct run *run = job->run;
-	/* Counted before the look at the end, so that the end either is seen here or waits for the child to be known. */
+	/*
+	 * Counted before the look at the end, so that the end either is seen here or waits for the child to
+	 * be known.
+	 */
 	atomic_fetch_add(&run->starting, 1);
 	int error = atomic_load(&run->ending) ? -ECANCELED : child_start(job);
 	atomic_fetch_sub(&run->starting, 1);

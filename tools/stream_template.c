@@ -254,7 +254,8 @@ static void fill(struct filling *f)
 		fill_words(f);
 }
 
-static void add_tag(struct text *text, const struct template *t, const struct job *job, char *const *args, size_t count)
+static void add_tag(struct text *text, const struct template *t, const struct job *job, char *const *args,
+		    size_t count)
 {
 	char number[32];
 	if (t->o->subcommand == PIPE) {
@@ -270,7 +271,8 @@ static void add_tag(struct text *text, const struct template *t, const struct jo
 }
 
 /* The words are one piece: the pointers, then what they point to. */
-static size_t measure(const struct template *t, const struct job *job, char *const *args, size_t count, size_t *pointers)
+static size_t measure(const struct template *t, const struct job *job, char *const *args, size_t count,
+		      size_t *pointers)
 {
 	struct filling f = { .t = t, .job = job, .args = args, .count = count, .text = { .measured = true } };
 	fill(&f);
@@ -289,7 +291,8 @@ static size_t measure_tag(const struct template *t, const struct job *job, char 
 size_t template_size(const struct template *t, const struct job *job, char *const *args, size_t count)
 {
 	size_t pointers;
-	return (t->o->tag ? measure_tag(t, job, args, count) : 0) + (t->varies ? measure(t, job, args, count, &pointers) : 0);
+	return (t->o->tag ? measure_tag(t, job, args, count) : 0) +
+	       (t->varies ? measure(t, job, args, count, &pointers) : 0);
 }
 
 void template_fill(const struct template *t, struct job *job, char *const *args, size_t count)

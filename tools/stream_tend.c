@@ -64,7 +64,9 @@ unsigned int tend_output(struct job *job, bool event)
 	} else if (there && worth) {
 		size_t moved = child_drain(job);
 		if (!moved && job->oldest && !job->terminated) {
-			/* Only this job could make room, and it may not be written before it has succeeded. */
+			/*
+			 * Only this job could make room, and it may not be written before it has succeeded.
+			 */
 			job->outcome = OUTCOME_NO_MEMORY;
 			job->terminated_at = 0;
 			job->terminated = true;

@@ -2,7 +2,10 @@
 #ifndef STREAM_TEND_H
 #define STREAM_TEND_H
 
-/* What a running child needs, one look at a time: input, room for its output, its end, its time. All the loop's. */
+/*
+ * What a running child needs, one look at a time: input, room for its output, its end, its time. All the
+ * loop's.
+ */
 
 #include "stream_run.h"
 

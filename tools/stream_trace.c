@@ -43,8 +43,12 @@ static void event(struct trace *t, const char *format, ...)
 
 static void name_row(struct trace *t, int row, const char *name)
 {
-	event(t, "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}", row, name);
-	event(t, "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%d}}", row, row);
+	event(t, "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_name\",\"args\":{\"name\":\"%s\"}}",
+	      row, name);
+	event(
+	    t,
+	    "{\"ph\":\"M\",\"pid\":1,\"tid\":%d,\"name\":\"thread_sort_index\",\"args\":{\"sort_index\":%d}}",
+	    row, row);
 }
 
 struct trace *trace_open(const char *file)
@@ -126,7 +130,8 @@ void trace_row_put(struct trace *t, int row)
 	pthread_mutex_unlock(&t->mutex);
 }
 
-void trace_span(struct trace *t, int row, const char *what, unsigned long long number, int64_t from, int64_t to)
+void trace_span(struct trace *t, int row, const char *what, unsigned long long number, int64_t from,
+		int64_t to)
 {
 	if (!t || !row)
 		return;

@@ -26,7 +26,8 @@ int trace_row_get(struct trace *trace, int cpu);
 void trace_row_put(struct trace *trace, int row);
 
 /* From and to in the time of now_ns(). */
-void trace_span(struct trace *trace, int row, const char *what, unsigned long long number, int64_t from, int64_t to);
+void trace_span(struct trace *trace, int row, const char *what, unsigned long long number, int64_t from,
+		int64_t to);
 void trace_count(struct trace *trace, const char *what, int64_t at, unsigned long long value);
 
 #endif
