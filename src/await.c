@@ -4,6 +4,8 @@
 
 #include "instance.h"
 
+#include <sched.h>
+
 struct pd_await {
 	pd_condition condition;
 	const uint64_t *argument;
@@ -22,13 +24,35 @@ static void look_at_awaits(struct padata_instance *pinst)
 	pthread_mutex_unlock(&pinst->room_lock);
 }
 
-/* A producer is woken for half a window at once, unless that takes longer than this. */
+/* A producer is woken for half a window at once, or more, unless that takes longer than this. */
 static const uint64_t coalesce_ns = 1000000;
+/* So long have the workers to do with what is left until a producer that was woken has brought more. */
+static const uint64_t backlog_ns = 100000;
 
-/* Relaxed, both: hints; who misses a completion by them looks again by itself. */
+/*
+ * How many tasks are left when the producer is to come back: half of the window, or what is enough work.
+ * Whoever shares the producer's CPU comes first, for whom to wake it takes no interrupt.
+ */
+static unsigned int tasks_left(const struct padata_instance *pinst, unsigned int size)
+{
+	const struct pd_lane *lane = pd_lane_self;
+	unsigned int workers = atomic_load_explicit(&pinst->usable_count, memory_order_relaxed);
+	uint64_t enough, least = size / 8 > 4 * workers ? size / 8 : 4 * workers;
+
+	if (!lane || lane->instance != pinst)
+		return size / 2;
+	enough = backlog_ns * workers / (lane->task_ns + 1);
+	enough = enough < least ? least : enough;
+	enough = enough > size / 2 ? size / 2 : enough;
+	return (unsigned int)(pd_shares_room_cpu(pinst) ? enough : enough - enough / 4);
+}
+
+/* Relaxed, all: hints; who misses a completion by them looks again by itself. */
 static bool is_worth_waking(struct padata_instance *pinst, unsigned int room)
 {
-	return room >= atomic_load_explicit(&pinst->size, memory_order_relaxed) / 2 ||
+	unsigned int size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
+
+	return size - room <= tasks_left(pinst, size) ||
 	       pd_now() - atomic_load_explicit(&pinst->room_since, memory_order_relaxed) >= coalesce_ns;
 }
 
@@ -40,8 +64,12 @@ void pd_notify(struct padata_instance *pinst, bool with_room)
 	if (awaited & (PD_AWAIT_ROOM | PD_AWAIT_HALF)) {
 		unsigned int room = pd_room(pinst);
 
-		if (room && (with_room || awaited & PD_AWAIT_ROOM || is_worth_waking(pinst, room)))
+		if (room && (with_room || awaited & PD_AWAIT_ROOM || is_worth_waking(pinst, room))) {
 			pd_room_wake(pinst);
+			/* It wants this very CPU. */
+			if (pd_shares_room_cpu(pinst))
+				sched_yield();
+		}
 	}
 	if (awaited & PD_AWAIT_FD)
 		pd_room_fd_update(pinst);

@@ -95,6 +95,7 @@ struct padata_instance {
 	struct pd_await *awaits;
 	atomic_uint room_turn;	       /* futex: changes when there is room again */
 	_Atomic uint64_t room_since;   /* when a producer last began to wait for half of the window */
+	atomic_int room_cpu;	       /* where it did */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	atomic_int room_fd;
 	bool room_fd_shows;	     /* room; the updater's */
@@ -123,6 +124,13 @@ static inline bool pd_instance_usable(const struct padata_instance *pinst, int c
 	       atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_relaxed) >>
 		       (n % PADATA_BITS_PER_LONG) &
 		   1;
+}
+
+/* Whether the calling thread is in a lane of the instance, on the CPU of the producer that last waited for room. */
+static inline bool pd_shares_room_cpu(const struct padata_instance *pinst)
+{
+	return pd_lane_self && pd_lane_self->instance == pinst &&
+	       pd_lane_self->cpu == atomic_load_explicit(&pinst->room_cpu, memory_order_relaxed);
 }
 
 static inline bool pd_instance_inherited(const struct padata_instance *pinst)

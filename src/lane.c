@@ -453,6 +453,8 @@ static void lane_run(struct work_struct *item)
 		}
 		if (lane->mode != PD_LANE_RESTING && !work(lane))
 			rest(lane);
+		if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_HALF))
+			pd_notify(pinst, false);
 		pd_mask_look(pinst, lane->now);
 		if (pd_worker_pending(lane->worker) && (more || lane->mode != PD_LANE_RESTING)) {
 			if (lane->mode == PD_LANE_SEARCHING)

@@ -95,6 +95,7 @@ static int sleep_for_room(struct padata_instance *pinst)
 			return found;
 		/* Relaxed, both: a barrier follows. */
 		atomic_store_explicit(&pinst->room_since, began, memory_order_relaxed);
+		atomic_store_explicit(&pinst->room_cpu, sched_getcpu(), memory_order_relaxed);
 		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM,
 					 memory_order_relaxed);
 		/*

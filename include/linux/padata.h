@@ -125,7 +125,7 @@ unsigned int padata_get_window(struct padata_instance *pinst);
  * stopped or being stopped, -EDEADLK in a callback of the instance, -ENODEV.
  * Another thread may take the room first, so call it in a loop with
  * padata_do_parallel(). To spare wake-ups it may sleep some milliseconds
- * longer, until half of the window is free. (S4)
+ * longer, until half of the window is free, or more. (S4)
  */
 int padata_wait_room(struct padata_instance *pinst);
 
