@@ -33,14 +33,13 @@ static bool answered6(const uint8_t *p, uint32_t len)
 	uint8_t proto;
 	uint32_t off;
 
-	/* RFC 4443 2.4 (e): packet too big is sent for multicast destinations too. */
-	if (p[8] == 0xff || memcmp(p + 8, none, 16) == 0)
+	if (p[8] == 0xff || p[24] == 0xff || memcmp(p + 8, none, 16) == 0)
 		return false;
 	ip6_walk(p, len, &proto, &off, &is_fragment, &fragment);
 	return proto != ICMP6 || (off < len && p[off] & 0x80);
 }
 
-static uint32_t write4(const uint8_t *p, uint32_t len, uint32_t mtu, const struct esp_addr *from, uint8_t *o)
+static uint32_t write4(const uint8_t *p, uint32_t len, uint32_t mtu, uint8_t *o)
 {
 	uint32_t quote = len < QUOTE4 ? len : QUOTE4, total = 28 + quote;
 
@@ -50,7 +49,7 @@ static uint32_t write4(const uint8_t *p, uint32_t len, uint32_t mtu, const struc
 	put16(o + 2, total);
 	o[8] = TTL;
 	o[9] = ICMP;
-	memcpy(o + 12, from->family == 4 ? from->b : p + 16, 4);
+	memcpy(o + 12, p + 16, 4);
 	memcpy(o + 16, p + 12, 4);
 	gw_sum_put(o + 10, (uint16_t)~gw_sum_fold(gw_sum(0, o, 20)));
 	o[20] = 3;
@@ -61,7 +60,7 @@ static uint32_t write4(const uint8_t *p, uint32_t len, uint32_t mtu, const struc
 	return total;
 }
 
-static uint32_t write6(const uint8_t *p, uint32_t len, uint32_t mtu, const struct esp_addr *from, uint8_t *o)
+static uint32_t write6(const uint8_t *p, uint32_t len, uint32_t mtu, uint8_t *o)
 {
 	uint32_t quote = len < GW_ICMP_MAX - 48 ? len : GW_ICMP_MAX - 48, total = 48 + quote;
 
@@ -70,7 +69,7 @@ static uint32_t write6(const uint8_t *p, uint32_t len, uint32_t mtu, const struc
 	put16(o + 4, 8 + quote);
 	o[6] = ICMP6;
 	o[7] = TTL;
-	memcpy(o + 8, from->family == 6 ? from->b : p + 24, 16);
+	memcpy(o + 8, p + 24, 16);
 	memcpy(o + 24, p + 8, 16);
 	o[40] = 2;
 	put32(o + 44, mtu);
@@ -80,10 +79,9 @@ static uint32_t write6(const uint8_t *p, uint32_t len, uint32_t mtu, const struc
 	return total;
 }
 
-uint32_t gw_icmp_too_big(const uint8_t *p, uint32_t len, uint32_t mtu, const struct esp_addr *from,
-			 uint8_t out[GW_ICMP_MAX])
+uint32_t gw_icmp_too_big(const uint8_t *p, uint32_t len, uint32_t mtu, uint8_t out[GW_ICMP_MAX])
 {
 	if (p[0] >> 4 == 4)
-		return answered4(p, len) ? write4(p, len, mtu, from, out) : 0;
-	return answered6(p, len) ? write6(p, len, mtu < LEAST6 ? LEAST6 : mtu, from, out) : 0;
+		return answered4(p, len) ? write4(p, len, mtu, out) : 0;
+	return answered6(p, len) ? write6(p, len, mtu < LEAST6 ? LEAST6 : mtu, out) : 0;
 }

@@ -6,17 +6,14 @@
 
 #include <stdint.h>
 
-#include "esp_sa.h"
-
 #define GW_ICMP_MAX 1280u
 
 /*
  * Writes the answer to the IP packet at `p`, version and length of which were checked: "no more than `mtu`
- * bytes". `from` is the gateway's own address of that family; without one the packet's destination answers.
+ * bytes". It comes from the packet's destination: from one of its own addresses the host would take nothing.
  * Returns its length; 0: such a packet is not answered (an ICMP error, a later fragment, a source or
  * destination that is no single host).
  */
-uint32_t gw_icmp_too_big(const uint8_t *p, uint32_t len, uint32_t mtu, const struct esp_addr *from,
-			 uint8_t out[GW_ICMP_MAX]);
+uint32_t gw_icmp_too_big(const uint8_t *p, uint32_t len, uint32_t mtu, uint8_t out[GW_ICMP_MAX]);
 
 #endif

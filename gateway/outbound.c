@@ -96,7 +96,7 @@ static void answer_too_big(struct gw_plane *p, const uint8_t *packet, uint32_t l
 	static const uint8_t no_offload[sizeof(struct virtio_net_hdr)];
 	uint8_t answer[sizeof(no_offload) + GW_ICMP_MAX];
 	uint32_t front = p->tun.offloads.vnet_hdr ? sizeof(no_offload) : 0;
-	uint32_t n = gw_icmp_too_big(packet, len, mtu, &p->icmp_from[packet[0] >> 4 == 6], answer + front);
+	uint32_t n = gw_icmp_too_big(packet, len, mtu, answer + front);
 
 	memcpy(answer, no_offload, front);
 	if (n && write(p->tun.fd, answer, front + n) > 0)

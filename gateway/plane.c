@@ -370,12 +370,6 @@ static void set_up(struct gw_plane *p, const struct gw_config *config, const str
 	p->keepalive = config->keepalive;
 	for (size_t i = 0; i < udp->count; i++)
 		gw_line_init(&p->lines[p->line_count++], &udp->sockets[i], udp->offloads.gso);
-	for (size_t i = 0; i < config->address_count; i++) {
-		const struct esp_addr *a = &config->addresses[i].addr;
-
-		if (p->icmp_from[a->family == 6].family == 0)
-			p->icmp_from[a->family == 6] = *a;
-	}
 }
 
 static int make(struct gw_plane *p, const struct gw_config *config)

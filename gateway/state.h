@@ -40,7 +40,6 @@ struct gw_plane {
 	struct gw_udp_offloads udp_offloads;
 	struct gw_line lines[GW_LOCALS_MAX];
 	size_t line_count;
-	struct esp_addr icmp_from[2]; /* IPv4, IPv6; family 0: none */
 	uint32_t keepalive;
 
 	struct gw_workers workers;
