@@ -29,10 +29,10 @@ static bool asks_for_help(const char *word)
 
 int main(int argc, char **argv)
 {
-	/* Descriptors of ours must not come to be 0, 1 or 2, which the commands are given. */
+	/* Descriptors of ours must not come to be 0, 1 or 2; and what is written to one that was closed is not lost unseen. */
 	int fd;
 	do
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);

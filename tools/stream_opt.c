@@ -159,6 +159,18 @@ static void parse_one(struct options *o, int value, char *text, const char *name
 
 static const char *const names[] = { [PIPE] = "pipe", [MAP] = "map", [GZIP] = "gzip" };
 
+/* How an option is called; word: where getopt has no value for it, which is a long one that there is not. */
+static void name_of(int value, const char *word, char *name, size_t size)
+{
+	const struct option *l = long_options;
+	while (l->name && l->val != value)
+		l++;
+	if (value > 0 && value < 256)
+		snprintf(name, size, "-%c", value);
+	else
+		snprintf(name, size, "%s%s", l->name ? "--" : "", l->name ? l->name : word);
+}
+
 void options_parse(struct options *o, enum subcommand subcommand, int argc, char **argv)
 {
 	*o = (struct options){
@@ -168,19 +180,20 @@ void options_parse(struct options *o, enum subcommand subcommand, int argc, char
 	opterr = 0;
 	/* The first word that is no option begins the command: its own options are not ours. */
 	while ((value = getopt_long(argc, argv, "+:j:ka:0N:n:d123456789", long_options, &index)) != -1) {
-		const char *word = argv[optind - 1];
+		char name[32];
+		name_of(value == '?' || value == ':' ? optopt : value, argv[optind - 1], name, sizeof(name));
 		if (value == ':')
-			die("%s: %s lacks its value", names[subcommand], word);
+			die("%s: %s lacks its value", names[subcommand], name);
 		if (subcommand == GZIP && value == '0' && level) {
 			level *= 10;
 			continue;
 		}
 		if (value == '?' || !is_known(value, subcommand))
-			die("%s: unknown option %s; see padata(1)", names[subcommand], word);
+			die("%s: unknown option %s; see padata(1)", names[subcommand], name);
 		if (value >= '1' && value <= '9')
 			level = level * 10 + (value - '0');
 		else
-			parse_one(o, value, optarg, word);
+			parse_one(o, value, optarg, name);
 	}
 	if (level > 12)
 		die("gzip: the levels are -1 to -12");

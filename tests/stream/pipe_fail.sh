@@ -125,6 +125,24 @@ closed_early()
 		grep -q 'job 1 (bytes 0 to 29.*head.*unread' err && [ "$(head -n 1 out)" = 1 ]
 }
 
+wrong_options()
+{
+	status_is 1 "$padata" pipe --block 0 -- cat <in && says '^padata: --block 0: a size' &&
+		status_is 1 "$padata" pipe --memory 1K -- cat <in && says '^padata: --memory 1K: .* of 1M at least' &&
+		status_is 1 "$padata" pipe -n 3 -- cat <in && says 'pipe: unknown option -n;' &&
+		status_is 1 "$padata" map --block 3 -- cat <in && says 'map: unknown option --block;' &&
+		status_is 1 "$padata" pipe --frob=3 -- cat <in && says 'pipe: unknown option --frob=3;' &&
+		status_is 1 "$padata" pipe -q -- cat <in && says 'pipe: unknown option -q;' &&
+		status_is 1 "$padata" pipe --recend && says 'pipe: --recend lacks its value' &&
+		status_is 1 "$padata" pipe -j && says 'pipe: -j lacks its value' && status_is 1 "$padata" pipe -j 0 -- cat <in && says '^padata: -j 0'
+}
+
+closed_output()
+{
+	status_is 1 sh -c '"$1" pipe -- cat <in >&-' sh "$padata" && says 'job 1 .*Bad file descriptor' &&
+		status_is 1 sh -c '"$1" map -- echo <in >&-' sh "$padata" && says 'job 1 .*Bad file descriptor'
+}
+
 full_disk()
 {
 	status_is 1 sh -c '"$1" pipe -- cat <in >/dev/full' sh "$padata" && says 'job 1 .*No space left'
@@ -172,6 +190,8 @@ ok "pipe: input that cannot be read" unreadable
 ok "pipe: a record longer than the memory" too_long
 ok "pipe: a record that just fits the memory" nearly_too_long
 ok "pipe: a command that leaves input unread" closed_early
+ok "pipe: wrong options" wrong_options
+ok "pipe: standard output that is closed" closed_output
 ok "pipe: a full disk" full_disk
 if unshare -m sh -c "mount -t tmpfs none '$work'" 2>/dev/null; then
 	ok "pipe: a small disk" small_disk
