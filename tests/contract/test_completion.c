@@ -416,10 +416,32 @@ static void in_its_serial(void)
 		pause();
 }
 
+static void nobody(void)
+{
+	padata_do_serial(NULL);
+}
+
+/* The second of two calls at once, which both find the task unfinished: so the task is put back to what it was. */
+static void two_at_once(void)
+{
+	rig = rig_make(0);
+	struct task t[2];
+	for (int i = 0; i < 2; i++) {
+		task_init(&t[i], i, parallel_leave, nothing);
+		accept_task(rig.inst, &t[i], usable_cpu(0));
+		EVENTUALLY(atomic_load(&t[i].parallels) == 1);
+	}
+	struct padata_priv found = t[1].p;
+	padata_do_serial(&t[1].p);
+	t[1].p = found;
+	padata_do_serial(&t[1].p);
+}
+
 static void misuse_aborts(void)
 {
 	static void (*const misuses[])(void) = {twice_while_it_waits, twice_in_its_parallel, after_its_serial,
-						never_submitted,      was_refused,	   in_its_serial};
+						never_submitted,      was_refused,	     in_its_serial,
+						nobody,		      two_at_once};
 	for (size_t i = 0; i < COUNT(misuses); i++) {
 		printf("# misuse %zu\n", i);
 		must_abort(misuses[i], "padata_do_serial");

@@ -214,6 +214,25 @@ static void run_stalled_in_serial(int tasks)
 	join(watch);
 }
 
+/* Other work holds every worker, or that of the cb_cpu alone. */
+static void run_behind_other_work(int held)
+{
+	pthread_t watch = watch_errors();
+	struct rig rig = rig_make(0);
+	struct holder holders[64];
+	struct task t;
+	for (int i = 0; i < held; i++)
+		hold_cpu(&holders[i], rig.wq, usable_cpu((unsigned int)i));
+	task_init(&t, 0, parallel_finish, serial_note);
+	accept_task(rig.inst, &t, usable_cpu(0));
+	stall(false);
+	for (int i = 0; i < held; i++)
+		release_cpu(&holders[i]);
+	rig_end(rig);
+	close(2);
+	join(watch);
+}
+
 static void play(const char *part)
 {
 	alarm(60);
@@ -235,6 +254,10 @@ static void play(const char *part)
 		run_stalled_in_serial(1);
 	else if (!strcmp(part, "serial held, the next left"))
 		run_stalled_in_serial(2);
+	else if (!strcmp(part, "all workers held"))
+		run_behind_other_work(usable_cpus());
+	else if (!strcmp(part, "one worker held"))
+		run_behind_other_work(1);
 	else if (!strcmp(part, "nothing"))
 		usleep(1500000);
 	exit(0);
@@ -324,6 +347,19 @@ static void stall_names_the_oldest(void)
 	names_cpu();
 }
 
+static void stall_behind_other_work(void)
+{
+	if (usable_cpus() > 64)
+		SKIP("more CPUs than this test holds");
+	reported("stall", "all workers held");
+	expect(strstr(text, "task 0: submitted, parallel() not begun") != NULL);
+	if (usable_cpus() < 2)
+		return;
+	reported("stall", "one worker held");
+	expect(strstr(text, "serial() not begun, CPU") != NULL);
+	names_cpu();
+}
+
 static void unknown_words_are_reported(void)
 {
 	reported("sleep,nonsense", "many");
@@ -342,6 +378,7 @@ static const struct test_case cases[] = {
 	{"E7 a stall: the oldest task's parallel() runs", stall_of_a_running_parallel},
 	{"E7 a stall: the oldest task's serial() waits", stall_of_a_running_serial},
 	{"E7 a stall: not a younger task that is unfinished too", stall_names_the_oldest},
+	{"E7 a stall: every worker is held by other work, or the cb_cpu's", stall_behind_other_work},
 	{"E7 a word that is not known is reported", unknown_words_are_reported},
 };
 

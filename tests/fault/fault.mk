@@ -14,3 +14,10 @@ $(FAULT)/test_stopped_worker: LDFLAGS += $(call wrap,syscall clock_gettime sched
 	pthread_mutex_unlock)
 $(FAULT)/test_clock_jumps: LDFLAGS += $(call wrap,clock_gettime)
 $(FAULT)/test_membarrier_refused: LDFLAGS += $(call wrap,syscall)
+
+$(FAULT)/test_esp: CPPFLAGS_ALL := -Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
+$(FAULT)/test_esp: LDFLAGS += $(call wrap,malloc calloc realloc aligned_alloc free read EVP_CIPHER_CTX_new EVP_CipherInit_ex \
+	EVP_EncryptInit_ex EVP_DecryptInit_ex EVP_EncryptUpdate EVP_DecryptUpdate EVP_EncryptFinal_ex EVP_DecryptFinal_ex \
+	EVP_CIPHER_CTX_ctrl alloc_mb_mgr imb_get_errno)
+$(FAULT)/test_esp: TEST_LIBS = $(ESP_A) $(ESP_LIBS)
+$(FAULT)/test_esp: $(ESP_A)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Threads that cannot be had: each creation of a whole life, and each step of it, fails once. */
 
+#include "debug.h"
 #include "fault.h"
 
 int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*body)(void *), void *argument);
@@ -138,8 +139,29 @@ static void work_all_the_same(void)
 	destroy_workqueue(wq);
 }
 
+/* PADATA_DEBUG=stall, as the library has read it when it was loaded. */
+static void nobody_watches(void)
+{
+	struct workqueue_struct *wq = create_workqueue("fault");
+	struct padata_instance *inst = padata_alloc(cpu_active_mask, wq);
+	int threads = thread_count();
+
+	CHECK(inst);
+	padata_free(inst);
+	pd_debug |= PD_DEBUG_STALL;
+	countdown_set(&creation, 1);
+	inst = padata_alloc(cpu_active_mask, wq);
+	CHECK(countdown_end(&creation));
+	CHECK(inst);
+	CHECK_EQ(thread_count(), threads);
+	padata_free(inst);
+	pd_debug = 0;
+	destroy_workqueue(wq);
+}
+
 static const struct test_case cases[] = {
 	{"L1 M1 each worker's start fails once, at each step: the cause, the old mask, no task lost", each_thread},
+	{"E7 the thread that watches for stalls cannot be started: nobody watches", nobody_watches},
 	{"L5 queue_work_on where no worker can be started", work_all_the_same},
 };
 
