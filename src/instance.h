@@ -149,6 +149,12 @@ void pd_lane_summon(struct pd_lane *lane);
  */
 void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq);
 
+/*
+ * A worker of the lane, inside a callback of another instance, which the lane's item would wait for: have the
+ * lane come to rest now. Nothing is outstanding, and the lanes are to rest.
+ */
+void pd_lane_rest_here(struct pd_lane *lane);
+
 /* mask.c */
 /*
  * With change_lock held: which CPUs of the mask are usable; each gets a lane and its worker. 0,

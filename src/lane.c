@@ -483,3 +483,15 @@ static void lane_run(struct work_struct *item)
 	}
 	pd_guard_leave(PD_IN_LANE);
 }
+
+void pd_lane_rest_here(struct pd_lane *lane)
+{
+	struct pd_lane *outer = pd_lane_self;
+
+	if (!pd_worker_unqueue(lane->worker, &lane->work))
+		return;
+	lane_run(&lane->work);
+	if (outer)
+		pd_guard_enter(PD_IN_LANE, outer->instance, 0);
+	pd_lane_self = outer;
+}

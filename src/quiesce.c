@@ -28,19 +28,36 @@ static bool has_completed(struct padata_instance *pinst, const uint64_t *argumen
 }
 
 /*
- * Twice, since a lane that was looked at first may have been poked by one that came to rest after.
- * Such a poke wakes nobody else: nothing is pending.
+ * All but those of the worker at argument[0]. Twice, since a lane that was looked at first may have been
+ * poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending.
  */
 static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 {
+	const struct pd_worker *but = (const struct pd_worker *)(uintptr_t)argument[0];
 	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
 
-	(void)argument;
 	for (unsigned int i = 0; i < 2 * lanes; i++) {
-		if (!pd_inbox_idle(&pinst->lane_list[i % lanes]->inbox))
+		const struct pd_lane *lane = pinst->lane_list[i % lanes];
+
+		if (lane->worker != but && !pd_inbox_idle(&lane->inbox))
 			return false;
 	}
 	return true;
+}
+
+/* In a callback of another instance we hold up the lane that shares our worker: it rests in our hands. */
+static void await_rest(struct padata_instance *pinst)
+{
+	uint64_t self = (uintptr_t)pd_worker_self(), nobody = 0;
+	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+
+	do {
+		pd_await(pinst, lanes_rest, &self);
+		for (unsigned int i = 0; self && i < lanes; i++) {
+			if ((uintptr_t)pinst->lane_list[i]->worker == self)
+				pd_lane_rest_here(pinst->lane_list[i]);
+		}
+	} while (!lanes_rest(pinst, &nobody));
 }
 
 /*
@@ -92,7 +109,7 @@ void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag)
 	/* A producer or a finisher may still be on its way out, and about to poke a lane. */
 	pd_guard_wait(pinst, false);
 	atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);
-	pd_await(pinst, lanes_rest, NULL);
+	await_rest(pinst);
 }
 
 void pd_resume_locked(struct padata_instance *pinst)

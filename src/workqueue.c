@@ -191,6 +191,34 @@ void pd_worker_forget_self(void)
 	current = NULL;
 }
 
+struct pd_worker *pd_worker_self(void)
+{
+	return current;
+}
+
+bool pd_worker_unqueue(struct pd_worker *self, struct work_struct *work)
+{
+	void **more = pd_inbox_take(&self->inbox), **link = self->taken;
+
+	while (link && *link)
+		link = *link;
+	if (link)
+		*link = more;
+	else
+		self->taken = more;
+	if (self->taken == &work->padata_next) {
+		self->taken = work->padata_next;
+		return true;
+	}
+	for (link = self->taken; link; link = *link) {
+		if (*link == &work->padata_next) {
+			*link = work->padata_next;
+			return true;
+		}
+	}
+	return false;
+}
+
 bool pd_worker_is_self(const struct workqueue_struct *wq)
 {
 	return current && current->wq == wq;

@@ -52,6 +52,12 @@ bool pd_workqueue_inherited(const struct workqueue_struct *wq);
 /* In the child of a fork(): the calling thread is no worker. */
 void pd_worker_forget_self(void);
 
+/* The worker that the calling thread is; NULL when it is none. */
+struct pd_worker *pd_worker_self(void);
+
+/* The worker itself. Take an item that has not begun out of its queue; whether it was there. */
+bool pd_worker_unqueue(struct pd_worker *self, struct work_struct *work);
+
 /* Whether the calling thread is a worker of the queue. */
 bool pd_worker_is_self(const struct workqueue_struct *wq);
 
