@@ -142,10 +142,21 @@ def scale(table, results):
               f"{first['no_sleep']:.0f} to {last['no_sleep']:.0f} ns with none", first, last)
 
 
+def esp(table, results):
+    for entry in load(results, "esp"):
+        if "to_bound" in entry:
+            table.add("ESP tool, 1 GB: within 15 % of the larger of cat and crypto", entry["to_bound"] <= 1.15,
+                      f"{entry['to_bound']:.2f} ({entry['tool']:.2f} s; cat {entry['cat']:.2f}, crypto {entry['crypto']:.2f})")
+            continue
+        what, bar = f"ESP {entry['algorithm']}, {entry['backend']}", 1.75 if "gcm" in entry["algorithm"] else 1.85
+        table.add(f"{what}: all CPUs at least {bar} times one", entry["all_to_one"] >= bar,
+                  f"{entry['all_to_one']:.3f} ({entry['all_cpus_mb_s']:.0f} against {entry['one_cpu_mb_s']:.0f} MB/s)")
+        table.add(f"{what}: one CPU within 5 % of a plain loop", entry["one_to_plain"] >= 0.95,
+                  f"{entry['one_to_plain']:.3f}")
+
+
 def judge(results):
     table = Table()
-    for question in (throughput, latency, taken, growth, scale):
+    for question in (throughput, latency, taken, growth, scale, esp):
         question(table, results)
-    for bar in ("ESP in memory, -j2 through -j1", "ESP tool, 1 GB capture"):
-        table.add(bar, None, "padata-esp bench")
     table.show()

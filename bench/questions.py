@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 
+import esp as esp_tool
 from measure import compare, median
 
 WORKS = [0, 100, 300, 1000, 3000, 10000, 100000]
@@ -182,3 +183,7 @@ def scale(bench, peers, quick, _):
         say(f"  {workers:>9}{cpu['ours']:>12.0f}{cpu['theirs']:>12.0f}{added:>12.0f}{median(busy, 'cpu'):>12.1f}"
             f" {mark(result)}")
     return results
+
+
+def esp(bench, peers, quick, _):
+    return esp_tool.measure(bench.directory, quick, say)
