@@ -10,7 +10,7 @@
 #include "esp_tool.h"
 
 /* A burst is worth a hand-over between threads (some 10 us of crypto), and fits a core's second-level cache. */
-#define BURST_BYTES 65536u
+#define BURST_BYTES 98304u
 #define FRAME_MAX 262144u /* what libpcap reads; a larger one than BURST_BYTES travels alone */
 #define HEADERS_MAX 64u	  /* of a link header kept in front of the packet, VLAN tags included */
 
