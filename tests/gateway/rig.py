@@ -309,11 +309,8 @@ class Gateway:
         return self.ctl("stats")
 
     def dropped(self, way):
-        """{reason: count} of what was dropped, without the zeroes and the keepalives, which are sent whenever it is quiet."""
+        """{reason: count} of what was dropped, without the zeroes and the keepalives, which come whenever it is quiet."""
         return {k: v for k, v in self.stats()[way]["drops"].items() if v and k != "keepalive"}
-
-    def keepalives(self):
-        return self.stats()["in"]["drops"]["keepalive"]
 
     def end(self, status=0):
         """Ask it to end. Its exit status and that the device is gone are checked."""
