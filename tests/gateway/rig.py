@@ -105,13 +105,12 @@ def equal(got, wanted, what):
 
 def until(condition, what, patience=PATIENCE):
     """Wait for what another process does; never a stand-in for an event that could be waited for."""
-    end = time.monotonic() + patience
-    while True:
+    for _ in range(int(patience / 0.02)):  # turns, not time: the whole test may have been held meanwhile
         value = condition()
         if value:
             return value
-        check(time.monotonic() < end, "waited %d s for %s" % (patience, what))
         time.sleep(0.02)
+    raise Failed("waited %d s for %s" % (patience, what))
 
 
 class Process(subprocess.Popen):
@@ -145,11 +144,15 @@ class Process(subprocess.Popen):
         """What it printed. With `sig`, it is asked to end by it."""
         if sig is not None:
             self.send_signal(sig)
-        try:
-            out, _ = self.communicate(timeout=patience)
-        except subprocess.TimeoutExpired:
+        for _ in range(int(patience / 0.25) + 1):  # turns, as above
+            try:
+                out, _ = self.communicate(timeout=0.25)
+                break
+            except subprocess.TimeoutExpired:
+                pass
+        else:
             self.kill()
-            raise Failed("still running after %d s: %s" % (patience, " ".join(self.command))) from None
+            raise Failed("still running after %d s: %s" % (patience, " ".join(self.command)))
         self.forget()
         if status is not None:
             check(self.returncode == status, "exit status %d, not %d: %s\n%s" % (
