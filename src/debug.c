@@ -164,7 +164,7 @@ static void *watch(void *arg)
 	sigfillset(&all);
 	pthread_sigmask(SIG_BLOCK, &all, NULL); /* the program's signals are its own */
 	pthread_setname_np(pthread_self(), "padata/stall");
-	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_acquire)) {
+	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_relaxed)) {
 		unsigned int room = pd_room(pinst),
 			     size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
 		uint64_t taken = atomic_load_explicit(&pinst->window.taken, memory_order_relaxed);
@@ -200,11 +200,8 @@ void pd_debug_unwatch(struct padata_instance *pinst)
 
 	if (!pinst->stall)
 		return;
-	/*
-	 * Release: pairs with the acquire in watch(); nothing is passed, it keeps the end behind what
-	 * the user did.
-	 */
-	atomic_store_explicit(&pinst->stall->stop, 1, memory_order_release);
+	/* Relaxed, here and in watch(): it passes nothing. */
+	atomic_store_explicit(&pinst->stall->stop, 1, memory_order_relaxed);
 	pd_futex_wake(&pinst->stall->stop, 1);
 	/* It is a cancellation point, and nothing may be left half done. */
 	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel);
