@@ -150,6 +150,11 @@ unsigned int choose(enum choice kind, unsigned int n)
 	return n < 2 || (quiet && kind != CHOOSE_FREE) || !running ? 0 : decide(kind, n);
 }
 
+bool sched_is_search(void)
+{
+	return explore_by_choices();
+}
+
 unsigned int sched_choose(unsigned int n)
 {
 	unsigned int chosen = choose(CHOOSE_FREE, n);

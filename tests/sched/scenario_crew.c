@@ -272,10 +272,10 @@ static void guard_many_visits(void)
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
-		{"crew_of_one", crew_of_one, 2, 0, false},
-		{"crew_of_one_by_fences", crew_of_one_by_fences, 2, 0, false},
-		{"crew_of_two", crew_of_two, 2, 0, false},
-		{"crew_two_calls", crew_two_calls, 3, 1, false},
+		{"crew_of_one", crew_of_one, 3, 0, false},
+		{"crew_of_one_by_fences", crew_of_one_by_fences, 3, 0, false},
+		{"crew_of_two", crew_of_two, 3, 0, false},
+		{"crew_two_calls", crew_two_calls, 3, 0, false},
 		{"guard_hand_over", guard_hand_over, 3, 2, false},
 		{"guard_refused", guard_refused, 3, 2, false},
 		{"guard_refused_by_fences", guard_refused_by_fences, 3, 2, false},

@@ -34,7 +34,7 @@ static void end(int n, int times)
 static void runs_are_robbed(void)
 {
 	struct padata_priv *tasks[4];
-	int accepted = 0;
+	int accepted = 0, n = (int)search_or(2, 4);
 
 	begin(6, 3, 8);
 	sched_explore(false);
@@ -46,19 +46,20 @@ static void runs_are_robbed(void)
 	}
 	flush_workqueue(w.wq);
 	sched_explore(true);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < n; i++) {
 		jobs[i].cb_cpu = 0;
 		tasks[i] = &jobs[i].padata;
 	}
-	while (accepted < 4) {
-		int result = padata_do_parallel_batch(w.pinst, tasks + accepted, (unsigned int)(4 - accepted), 0);
+	while (accepted < n) {
+		int result = padata_do_parallel_batch(w.pinst, tasks + accepted, (unsigned int)(n - accepted), 0);
 
 		SCHED_CHECK(result > 0);
 		accepted += result;
+		atomic_fetch_add_explicit(&w.accepted, (unsigned int)result, memory_order_relaxed);
 	}
 	world_end(&w);
 	for (int i = 0; i < 6; i++)
-		SCHED_CHECK(jobs[i].serial_calls == (i < 4 ? 3 : 2));
+		SCHED_CHECK(jobs[i].serial_calls == (i < n ? 3 : 2));
 }
 
 static void runs_are_robbed_by_fences(void)
@@ -81,7 +82,7 @@ static void set_window_against_start(void)
 	pthread_t other;
 	int result;
 
-	begin(2, 3, 2);
+	begin(2, search_or(1, 3), 2);
 	padata_stop(w.pinst);
 	pthread_create(&other, NULL, start_and_submit, NULL);
 	result = padata_set_window(w.pinst, 5);
@@ -214,6 +215,29 @@ static void watched(void)
 	end(1, 1);
 }
 
+/* It says what stands still, of a lane too that is made at this moment. */
+static void *put_cpu_1_in(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_add_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void watched_while_a_lane_is_made(void)
+{
+	pthread_t changer;
+
+	pd_debug = PD_DEBUG_STALL;
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&changer, NULL, put_cpu_1_in, NULL);
+	usleep(2000000);
+	finish_the_last(NULL);
+	pthread_join(changer, NULL);
+	end(1, 1);
+}
+
 static void *take_cpu_1_out(void *unused)
 {
 	(void)unused;
@@ -228,7 +252,7 @@ static void free_against_mask_change(void)
 
 	begin(3, 3, 3);
 	pthread_create(&other, NULL, take_cpu_1_out, NULL);
-	for (int i = 0; i < 3 && result != -EBUSY; i++) {
+	for (int i = 0; i < (int)search_or(1, 3) && result != -EBUSY; i++) {
 		jobs[i].cb_cpu = 0;
 		result = job_submit(&jobs[i]);
 	}
@@ -287,11 +311,11 @@ static void room_fd_of_two_producers(void)
 	pthread_t other;
 	int fd;
 
-	begin(2, 3, 1);
+	begin(2, search_or(1, 3), 1);
 	fd = padata_room_fd(w.pinst);
 	jobs[1].producer = 1;
 	jobs[1].number = 0;
-	jobs[1].cb_cpu = 1;
+	jobs[1].cb_cpu = (int)search_or(0, 1);
 	pthread_create(&other, NULL, submit_second, NULL);
 	submit_all(jobs, 1);
 	pthread_join(other, NULL);
@@ -329,21 +353,22 @@ static void cpu_comes_by_itself(void)
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
-		{"runs_are_robbed", runs_are_robbed, 1, 0, false},
-		{"runs_are_robbed_by_fences", runs_are_robbed_by_fences, 1, 0, false},
-		{"set_window_against_start", set_window_against_start, 1, 0, false},
-		{"two_set_windows", two_set_windows, 1, 0, false},
+		{"runs_are_robbed", runs_are_robbed, 2, 0, false},
+		{"runs_are_robbed_by_fences", runs_are_robbed_by_fences, 2, 0, false},
+		{"set_window_against_start", set_window_against_start, 2, 0, false},
+		{"two_set_windows", two_set_windows, 2, 0, false},
 		{"free_against_set_window", free_against_set_window, 2, 0, false},
 		{"free_against_stop", free_against_stop, 2, 0, false},
 		{"free_against_stop_by_fences", free_against_stop_by_fences, 2, 0, false},
-		{"set_window_after_flush", set_window_after_flush, 1, 0, false},
-		{"free_against_wait_room", free_against_wait_room, 1, 0, true},
-		{"watched", watched, 1, 0, true},
-		{"free_against_mask_change", free_against_mask_change, 1, 0, false},
-		{"room_fd", room_fd, 1, 0, false},
-		{"room_fd_by_fences", room_fd_by_fences, 1, 0, false},
-		{"room_fd_of_two_producers", room_fd_of_two_producers, 1, 0, false},
-		{"cpu_comes_by_itself", cpu_comes_by_itself, 1, 0, true},
+		{"set_window_after_flush", set_window_after_flush, 2, 0, false},
+		{"free_against_wait_room", free_against_wait_room, 2, 0, true},
+		{"watched", watched, 2, 0, true},
+		{"watched_while_a_lane_is_made", watched_while_a_lane_is_made, 2, 0, true},
+		{"free_against_mask_change", free_against_mask_change, 2, 0, false},
+		{"room_fd", room_fd, 2, 0, false},
+		{"room_fd_by_fences", room_fd_by_fences, 2, 0, false},
+		{"room_fd_of_two_producers", room_fd_of_two_producers, 2, 0, false},
+		{"cpu_comes_by_itself", cpu_comes_by_itself, 2, 0, true},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

@@ -313,12 +313,12 @@ int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 	    {"window_one_claimer", window_one_claimer, 3, 1, false},
-	    {"window_two_claimers", window_two_claimers, 2, 0, false},
-	    {"window_wraps", window_wraps, 1, 0, false},
+	    {"window_two_claimers", window_two_claimers, 3, 0, false},
+	    {"window_wraps", window_wraps, 3, 0, false},
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
 	    {"serialq_of_two", serialq_of_two, 3, 1, false},
-	    {"workqueue", workqueue, 2, 0, false},
+	    {"workqueue", workqueue, 3, 0, false},
 	    {"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
 	};
 

@@ -51,9 +51,11 @@ static void drain_hand_over(void)
 /* More tasks than slots. */
 static void wrap_around(void)
 {
-	begin(6, 3, 2);
-	submit_all(jobs, 6);
-	end(6, 1);
+	int n = (int)search_or(5, 6);
+
+	begin(n, search_or(1, 3), 2);
+	submit_all(jobs, n);
+	end(n, 1);
 }
 
 static void *produce_third(void *unused)
@@ -67,7 +69,7 @@ static void two_producers(void)
 {
 	pthread_t other;
 
-	begin(3, 3, 2);
+	begin(3, search_or(1, 3), 2);
 	jobs[2].producer = 1;
 	jobs[2].number = 0;
 	pthread_create(&other, NULL, produce_third, NULL);
@@ -109,7 +111,7 @@ static void asynchronous_completion_of_both(void)
 {
 	pthread_t foreign;
 
-	begin(2, 3, 2);
+	begin(2, search_or(1, 3), 2);
 	jobs[0].deferred = jobs[1].deferred = true;
 	pthread_create(&foreign, NULL, finish_deferred, (void *)2);
 	submit_all(jobs, 2);
@@ -119,12 +121,15 @@ static void asynchronous_completion_of_both(void)
 
 static void resubmission_from_serial(void)
 {
-	begin(2, 3, 4);
-	jobs[0].again = jobs[1].again = 1;
-	submit_all(jobs, 2);
+	int n = (int)search_or(1, 2);
+
+	begin(n, search_or(1, 3), 4);
+	for (int i = 0; i < n; i++)
+		jobs[i].again = 1;
+	submit_all(jobs, n);
 	SCHED_CHECK(padata_flush(w.pinst) == 0);
 	SCHED_CHECK(padata_flush(w.pinst) == 0);
-	end(2, 2);
+	end(n, 2);
 }
 
 /* The task is allocated, and freed by its serial(). */
@@ -166,21 +171,25 @@ static void wait_room(void)
 
 static void wait_room_two_workers(void)
 {
-	begin(4, 3, 2);
-	for (int i = 0; i < 4; i++)
+	int n = (int)search_or(2, 4);
+
+	begin(n, 3, (unsigned int)n / 2);
+	for (int i = 0; i < n; i++)
 		while (job_submit(&jobs[i]) == -EBUSY)
 			SCHED_CHECK(padata_wait_room(w.pinst) == 0);
-	end(4, 1);
+	end(n, 1);
 }
 
 static void flush(void)
 {
-	begin(2, 3, 2);
-	submit_all(jobs, 2);
+	int n = (int)search_or(1, 2);
+
+	begin(n, 3, 2);
+	submit_all(jobs, n);
 	SCHED_CHECK(padata_flush(w.pinst) == 0);
 	/* Without another word: what serial() wrote is here. */
-	check_all(&w, jobs, 2, 1);
-	end(2, 1);
+	check_all(&w, jobs, n, 1);
+	end(n, 1);
 }
 
 /* The lane may be through with the task before who delivered it has said so. */
@@ -254,10 +263,12 @@ static void submit_batch(struct job *first, int n, int cb_cpu)
 		int result = padata_do_parallel_batch(w.pinst, tasks + done, (unsigned int)(n - done), cb_cpu);
 
 		SCHED_CHECK(result == -EBUSY || (result > 0 && result <= n - done));
-		if (result > 0)
+		if (result > 0) {
 			done += result;
-		else
+			atomic_fetch_add_explicit(&w.accepted, (unsigned int)result, memory_order_relaxed);
+		} else {
 			sched_yield();
+		}
 	}
 }
 
@@ -272,13 +283,14 @@ static void batch(void)
 static void batch_against_producer(void)
 {
 	pthread_t other;
+	int cpu = (int)search_or(0, 1);
 
-	begin(3, 3, 3);
+	begin(3, search_or(1, 3), 3);
 	jobs[2].producer = 1;
 	jobs[2].number = 0;
-	jobs[2].cb_cpu = 1;
+	jobs[2].cb_cpu = cpu;
 	pthread_create(&other, NULL, produce_third, NULL);
-	submit_batch(jobs, 2, 1);
+	submit_batch(jobs, 2, cpu);
 	pthread_join(other, NULL);
 	end(3, 1);
 }
@@ -298,24 +310,24 @@ int main(int argc, char **argv)
 		{"submit_against_drain", submit_against_drain, 2, 0, false},
 		{"sleep_against_wake", sleep_against_wake, 2, 1, false},
 		{"drain_hand_over", drain_hand_over, 2, 0, false},
-		{"wrap_around", wrap_around, 1, 0, false},
-		{"two_producers", two_producers, 1, 0, false},
+		{"wrap_around", wrap_around, 2, 0, false},
+		{"two_producers", two_producers, 2, 0, false},
 		{"asynchronous_completion", asynchronous_completion, 2, 0, false},
-		{"asynchronous_completion_of_both", asynchronous_completion_of_both, 1, 0, false},
-		{"resubmission_from_serial", resubmission_from_serial, 1, 0, false},
+		{"asynchronous_completion_of_both", asynchronous_completion_of_both, 2, 0, false},
+		{"resubmission_from_serial", resubmission_from_serial, 2, 0, false},
 		{"tasks_freed_in_serial", tasks_freed_in_serial, 2, 0, false},
 		{"window_full_against_room", window_full_against_room, 2, 0, false},
 		{"wait_room", wait_room, 2, 0, true},
-		{"wait_room_two_workers", wait_room_two_workers, 1, 0, true},
+		{"wait_room_two_workers", wait_room_two_workers, 2, 0, true},
 		{"batch", batch, 2, 0, false},
-		{"batch_against_producer", batch_against_producer, 1, 0, false},
+		{"batch_against_producer", batch_against_producer, 2, 0, false},
 		{"batch_in_window_of_one", batch_in_window_of_one, 2, 0, false},
 		{"flush", flush, 2, 0, false},
-		{"flush_against_foreign_completion", flush_against_foreign_completion, 1, 0, false},
-		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 1, 0, false},
-		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 1, 0, false},
-		{"wait_room_by_fences", wait_room_by_fences, 1, 0, true},
-		{"flush_by_fences", flush_by_fences, 1, 0, false},
+		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
+		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 2, 0, false},
+		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 2, 0, false},
+		{"wait_room_by_fences", wait_room_by_fences, 2, 0, true},
+		{"flush_by_fences", flush_by_fences, 2, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
 

@@ -36,6 +36,9 @@ void sched_fail(const char *format, ...) __attribute__((__noreturn__, __format__
 /* A number below n that the strategy chooses, as it chooses the next thread. */
 unsigned int sched_choose(unsigned int n);
 
+/* Whether this schedule is one of the exhaustive search, which has to be small. */
+bool sched_is_search(void);
+
 /* The CPUs that the program may run on, as sched_getaffinity() has it; two at the start of each schedule. */
 void sched_allow_cpus(unsigned long cpus);
 

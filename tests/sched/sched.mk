@@ -71,3 +71,5 @@ soak: deps
 	@tests/sched/check $(SCHED_BUILD) $(SECONDS)
 
 .PHONY: sched check-sched soak
+
+-include $(wildcard $(SCHED_BUILD)/*.d $(SCHED_BUILD)/src/*.d)

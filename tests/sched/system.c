@@ -222,6 +222,20 @@ void sched___assert_fail(const char *expression, const char *file, unsigned int 
 	sched_fail("%s:%u: %s: assertion %s failed", file, line, function, expression);
 }
 
+/* What the program says is for nobody. */
+int sched_fprintf(FILE *file, const char *format, ...)
+{
+	va_list ap;
+	int used;
+
+	if (running)
+		return 0;
+	va_start(ap, format);
+	used = vfprintf(file, format, ap);
+	va_end(ap);
+	return used;
+}
+
 void sched_exit(int status)
 {
 	if (!running)

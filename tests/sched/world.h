@@ -8,6 +8,7 @@
  * that was written before (E5).
  */
 
+#include "futex.h"
 #include "sched.h"
 
 #include <linux/padata.h>
@@ -34,10 +35,16 @@ struct world {
 	unsigned long mask; /* 0: any CPU will do */
 	/* Plain, on purpose: what guards them is E2 and E5. */
 	int in_serial[CPUS], completed[CPUS], last[CPUS][PRODUCERS];
-	atomic_uint left; /* deferred jobs that wait for finish_deferred() */
+	atomic_uint accepted, done; /* done: counted in the exhaustive search alone, since it orders what it counts */
 	struct job *_Atomic deferred[MAX_JOBS];
 	void (*on_serial)(struct job *job);
 };
+
+/* The exhaustive search has scenarios with fewer workers, or fewer tasks, where they would be too large for it. */
+static inline unsigned int search_or(unsigned int in_search, unsigned int else_)
+{
+	return sched_is_search() ? in_search : else_;
+}
 
 static inline void job_finish(struct job *job)
 {
@@ -61,7 +68,20 @@ static inline void job_parallel(struct padata_priv *padata)
 
 static inline int job_submit(struct job *job)
 {
-	return padata_do_parallel(job->world->pinst, &job->padata, job->cb_cpu);
+	struct world *w = job->world; /* the job may be gone when it was accepted */
+	int result = padata_do_parallel(w->pinst, &job->padata, job->cb_cpu);
+
+	if (result == -EINPROGRESS)
+		atomic_fetch_add_explicit(&w->accepted, 1, memory_order_relaxed);
+	return result;
+}
+
+static inline void world_count_done(struct world *w)
+{
+	if (!sched_is_search())
+		return;
+	atomic_fetch_add_explicit(&w->done, 1, memory_order_release);
+	pd_futex_wake(&w->done, 1);
 }
 
 static inline void job_serial(struct padata_priv *padata)
@@ -81,13 +101,12 @@ static inline void job_serial(struct padata_priv *padata)
 	w->in_serial[cpu]--;
 	if (w->on_serial) {
 		w->on_serial(job); /* may free it */
-		return;
-	}
-	if (job->again > 0) {
+	} else if (job->again > 0) {
 		job->again--;
 		job->number += MAX_JOBS;
 		SCHED_CHECK(job_submit(job) == -EINPROGRESS);
 	}
+	world_count_done(w);
 }
 
 static inline void job_init(struct job *job, struct world *w, int number, int cb_cpu)
@@ -135,9 +154,20 @@ static inline void world_begin(struct world *w, unsigned long cpus, unsigned int
 	sched_explore(true);
 }
 
-/* Explored is only padata_free(), if it is still to be done. */
+/*
+ * padata_free() is explored, but not by the exhaustive search, which ends when all has completed: scenarios of its
+ * own are for that.
+ */
 static inline void world_end(struct world *w)
 {
+	unsigned int done;
+
+	if (sched_is_search()) {
+		while ((done = atomic_load_explicit(&w->done, memory_order_acquire)) <
+		       atomic_load_explicit(&w->accepted, memory_order_relaxed))
+			pd_futex_wait(&w->done, done, 0);
+		sched_explore(false);
+	}
 	padata_free(w->pinst);
 	sched_explore(false);
 	destroy_workqueue(w->wq);
