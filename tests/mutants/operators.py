@@ -18,10 +18,10 @@ WEAKER = {
 # Statements that keep a wake-up, an order or a lifetime: deleted one at a time.
 STEPS = (
     "pd_barrier_heavy pd_barrier_light atomic_thread_fence atomic_signal_fence "
-    "pd_futex_wake pd_unpark pd_room_wake pd_notify pd_room_fd_update wake look_again stop_searching pd_lane_call pd_lane_summon "
+    "pd_futex_wake pd_park pd_unpark pd_room_wake pd_notify pd_room_fd_update wake look_again stop_searching pd_lane_call pd_lane_summon "
     "pd_crew_search pd_crew_add pd_guard_enter pd_guard_leave pd_guard_wait pd_guard_register "
     "pd_quiesce_locked pd_resume_locked pd_await pd_window_skip pd_window_allow pd_window_taken "
-    "pthread_cond_broadcast pthread_join pd_worker_queue pd_debug_unwatch rest"
+    "pthread_cond_broadcast pthread_join pd_worker_queue pd_debug_unwatch pd_serialq_publish show rest"
 ).split()
 
 # Locks are deleted in pairs: all of one mutex in one function.
@@ -47,7 +47,8 @@ BY_HAND = [
      "one waiter is woken, not all"),
     ("await.c", "atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_PROGRESS, memory_order_relaxed);", "",
      "nobody is told that somebody waits"),
-    ("room.c", "\t\tfound = look_for_room(pinst);\n\t\tif (found)\n\t\t\treturn found;\n\t\tbegan", "\t\tbegan",
+    ("room.c", "\t\tfound = look_for_room(pinst);\n\t\tif (found)\n\t\t\treturn found;\n\t\tpd_futex_wait",
+     "\t\tpd_futex_wait",
      "no look between the barrier and the sleep"),
     ("room.c", "coalesce = false;", "", "a waiter coalesces for ever"),
     ("room.c", "atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);", "", "a wake-up without a new turn"),
@@ -64,14 +65,14 @@ BY_HAND = [
     ("quiesce.c", "atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);",
      "", "the gate is not opened again"),
     ("window.c", "} while (next != seen);", "} while (0);", "overtaken, and not looked again"),
-    ("window.c", "\treturn atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),",
-     "\tatomic_store_explicit(&slot_of(w, seq)->state, state_of(seq, TOKEN), memory_order_release); return true;\n"
-     "\treturn atomic_compare_exchange_strong_explicit(&slot_of(w, seq)->state, &old, state_of(seq, TOKEN),",
+    ("window.c", "\treturn atomic_compare_exchange_strong_explicit(state_at(w, seq), &old, state_of(w, seq, TOKEN),",
+     "\tatomic_store_explicit(state_at(w, seq), state_of(w, seq, TOKEN), memory_order_release); return true;\n"
+     "\treturn atomic_compare_exchange_strong_explicit(state_at(w, seq), &old, state_of(w, seq, TOKEN),",
      "the token is left without looking"),
     ("window.c", "return PD_TOKEN;", "return PD_DONE;", "the token is not picked up"),
     ("window.c", "return (seq >> w->shift) & 1;", "return 1;", "no lap"),
     ("window.c", "while (old < limit) {", "if (old < limit) {", "the limit is raised by one attempt"),
-    ("window.c", "atomic_store_explicit(&slot->state, state_of(seq + w->mask + 1, OPEN), memory_order_relaxed);", "",
+    ("window.c", "\tatomic_store_explicit(state, state_of(w, seq + w->mask + 1, OPEN), memory_order_relaxed);", "",
      "a slot is not made ready for its next lap"),
     ("crew.h", "return balance >> 16 == 0 && balance != 0;", "return 0;", "nobody lacks a searcher"),
     ("crew.h", "return balance >> 16 == 0 && balance != 0;", "return balance != 0;", "more searchers than one are called"),
@@ -87,8 +88,11 @@ BY_HAND = [
     ("lane.c", "} while (!pd_window_park(&pinst->window, seq));", "} while (pd_window_park(&pinst->window, seq), 0);",
      "what is done by now is not taken"),
     ("lane.c", "if (called == PD_SUMMONED)", "if (0)", "a summoned lane does not count as a searcher"),
-    ("lane.c", "lane == pd_lane_self && !lane->batches && !pd_inbox_holds(&lane->inbox) &&", "lane == pd_lane_self &&",
-     "a delivery overtakes what is in the inbox"),
+    ("lane.c", "\tif (lane == pd_lane_self || lane == *to_wake)\n\t\treturn;\n", "\tif (lane == *to_wake)\n\t\treturn;\n",
+     "a lane wakes itself"),
+    ("lane.c", "\tif (*to_wake)\n\t\twake(*to_wake);\n", "", "one lane of several is woken"),
+    ("lane.c", "\t/* Again: what was put before the poke that was taken is to be seen. */\n\treturn pd_serialq_look(&lane->serialq);",
+     "\treturn NULL;", "a poke is taken without another look"),
     ("lane.c", "if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))\n"
      "\t\tpd_notify(pinst, false);", "", "a delivery is not told of"),
     ("lane.c", "atomic_store_explicit(&lane->called, PD_SUMMONED, memory_order_relaxed);", "", "a summons without a note"),
@@ -97,7 +101,6 @@ BY_HAND = [
     ("submit.c", "return !pd_room_allow(pinst);", "return true;", "full, without counting"),
     ("submit.c", "if (gate & PD_GATE_CHANGING)\n\t\t\treturn -EBUSY;", "", "a change is not looked for at first"),
     ("submit.c", "pd_task_set_state(padata, PD_TASK_FINISHED);", "", "a finished task is not marked"),
-    ("instance.c", "pinst->dying = true;", "", "a change goes on against the end"),
     ("instance.c", "if (is_idle_locked(pinst)) {\n", "{\n", "not looked again behind the standstill"),
     ("mask.c", "atomic_fetch_add_explicit(&pinst->skipped, 1, memory_order_relaxed);", "", "a skipped number is not counted"),
     ("mask.c", "pd_mask_apply_locked(pinst, mask, usable);\n\t\tpd_resume", "pd_resume", "the mask is not applied"),
@@ -109,8 +112,6 @@ BY_HAND = [
      "two visits cannot be told apart"),
     ("workqueue.c", "\t\twork->func(work);\n", "\t\twork->func(work);\n\t\t(void)*(void *volatile *)&work->padata_next;\n",
      "the link is read after the item was run"),
-    ("workqueue.c", "if (--*flush->left == 0)", "--*flush->left;\n\tif (0)", "a flush is not told"),
-    ("workqueue.c", "while (left)\n\t\t\tpthread_cond_wait", "if (left)\n\t\t\tpthread_cond_wait", "a flush woken early is over"),
     ("workqueue.c", "if (pd_inbox_poke(&worker->inbox))\n\t\t\t\tpd_unpark(&worker->parker);", "",
      "a worker is not told to end"),
     ("workqueue.c", "atomic_store_explicit(&worker->stopping, true, memory_order_relaxed);", "",
