@@ -27,11 +27,6 @@ def keeper(gateway):
     raise rig.Failed("there is no process that keeps root")
 
 
-def sanitized():
-    with open(rig.ESP, "rb") as f:
-        return b"__asan_init" in f.read()
-
-
 def one(**options):
     namespace = rig.Namespace("a")
     other = rig.Namespace("b")
@@ -43,7 +38,7 @@ IPC_LOCK = 1 << 14
 
 
 def privileges():
-    if sanitized():
+    if rig.sanitized():
         raise rig.Skip("a sanitizer needs what is given up")
     gateway = one(lines=["user daemon"])
     for thread in os.listdir("/proc/%d/task" % gateway.process.pid):
@@ -91,7 +86,7 @@ def where(pid, needle):
 
 def keys_in_memory():
     """Wherever a key is, the page cannot go to swap; once the SA is gone, it is nowhere."""
-    if sanitized():
+    if rig.sanitized():
         raise rig.Skip("a sanitizer locks no memory, and keeps what was freed")
     more = rig.new_sas(algo="chacha20-poly1305")
     key = bytes.fromhex(re.findall(r"aead \S+ 0x([0-9a-f]+)", more)[0])[:32]
