@@ -96,7 +96,7 @@ struct pd_stall {
 /* In words: where the oldest task that has not been delivered is. */
 static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, size_t size)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	unsigned int lanes = pd_instance_lanes(pinst);
 
 	if (seq >= atomic_load_explicit(&pinst->window.claimed, memory_order_relaxed)) {
 		snprintf(text, size, "submitted, parallel() not begun");
@@ -117,7 +117,7 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 /* The serial stages that have tasks, which are older than any that has not come so far; whether one has. */
 static bool say_serial(struct padata_instance *pinst, unsigned int outstanding)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	bool said = false;
 
 	for (unsigned int i = 0; i < lanes; i++) {

@@ -13,7 +13,7 @@ static const unsigned int window_max = 1u << 30;
 
 static void release(struct padata_instance *pinst)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	int fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 
 	for (unsigned int i = 0; i < lanes; i++)
@@ -138,7 +138,7 @@ static bool is_idle_locked(struct padata_instance *pinst)
 
 static int resize_queues(struct padata_instance *pinst, unsigned int tasks)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	int error = 0;
 
 	for (unsigned int i = 0; i < lanes && !error; i++)

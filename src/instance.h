@@ -115,6 +115,13 @@ static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pin
 	return atomic_load_explicit(&pinst->lanes[cpu], memory_order_acquire);
 }
 
+/* How many there are in lane_list; they only grow in number. */
+static inline unsigned int pd_instance_lanes(const struct padata_instance *pinst)
+{
+	/* Acquire: pairs with the release in add_lane(); without it a new lane might be seen before it is filled. */
+	return atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+}
+
 static inline bool pd_instance_usable(const struct padata_instance *pinst, int cpu)
 {
 	unsigned int n = (unsigned int)cpu;

@@ -111,7 +111,7 @@ static bool run_left(const struct pd_lane *lane)
 /* Whether there is a task that nobody has begun. */
 static bool pending(struct padata_instance *pinst)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	unsigned int lanes = pd_instance_lanes(pinst);
 
 	if (pd_window_claimable(&pinst->window))
 		return true;
@@ -294,7 +294,7 @@ static void run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 static unsigned int rob(struct pd_lane *lane, uint64_t *first)
 {
 	struct padata_instance *pinst = lane->instance;
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	struct pd_lane *victim = pinst->lane_list[lane->victim++ % lanes];
 
 	return victim == lane ? 0 : run_rob(victim, first);

@@ -15,7 +15,7 @@ static const uint64_t look_interval_ns = 250000000;
 static struct pd_lane *add_lane(struct padata_instance *pinst, int cpu)
 {
 	struct pd_lane *lane = pd_instance_lane(pinst, cpu);
-	unsigned int count = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int count = pd_instance_lanes(pinst);
 	struct pd_worker *worker;
 
 	if (lane)
@@ -29,8 +29,7 @@ static struct pd_lane *add_lane(struct padata_instance *pinst, int cpu)
 		return NULL;
 	}
 	pinst->lane_list[count] = lane;
-	/* Release, both: pair with the acquires in pd_instance_lane() and where the list is read, see there.
-	 */
+	/* Release, both: pair with the acquires in pd_instance_lanes() and pd_instance_lane(), see there. */
 	atomic_store_explicit(&pinst->lane_count, count + 1, memory_order_release);
 	atomic_store_explicit(&pinst->lanes[cpu], lane, memory_order_release);
 	return lane;
@@ -73,7 +72,7 @@ static void set_usable(struct padata_instance *pinst, unsigned int cpu, bool usa
 void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *mask,
 			  const struct cpumask *usable)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 
 	cpumask_copy(&pinst->cpumask, mask);
 	pd_crew_clear(&pinst->crew);
@@ -93,7 +92,7 @@ void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *m
 /* Lanes that left the crew join it again: those whose CPU is usable, or all while none is. */
 static void join_absent(struct padata_instance *pinst)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	bool none = !atomic_load_explicit(&pinst->usable_count, memory_order_relaxed);
 
 	for (unsigned int i = 0; i < lanes; i++) {

@@ -34,7 +34,7 @@ static bool has_completed(struct padata_instance *pinst, const uint64_t *argumen
 static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 {
 	const struct pd_worker *but = (const struct pd_worker *)(uintptr_t)argument[0];
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 
 	for (unsigned int i = 0; i < 2 * lanes; i++) {
 		const struct pd_lane *lane = pinst->lane_list[i % lanes];
@@ -49,7 +49,7 @@ static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 static void await_rest(struct padata_instance *pinst)
 {
 	uint64_t self = (uintptr_t)pd_worker_self(), nobody = 0;
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_relaxed);
+	unsigned int lanes = pd_instance_lanes(pinst);
 
 	do {
 		pd_await(pinst, lanes_rest, &self);
@@ -69,7 +69,7 @@ static void complete_all_below(struct padata_instance *pinst, uint64_t seq)
 	unsigned int lanes;
 
 	pd_await(pinst, is_delivered, &seq);
-	lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	lanes = pd_instance_lanes(pinst);
 	if (!lanes)
 		return;
 	uint64_t queued[lanes]; /* on the stack, so that no memory can be short: 8 bytes for each CPU */

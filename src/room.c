@@ -22,7 +22,7 @@ static const uint64_t spin_ns = 30000;
 /* The first sequence number for which there is no room, as far as has completed. */
 static uint64_t room_ends(struct padata_instance *pinst)
 {
-	unsigned int lanes = atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
+	unsigned int lanes = pd_instance_lanes(pinst);
 	uint64_t end = atomic_load_explicit(&pinst->size, memory_order_relaxed) +
 		       atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
 
