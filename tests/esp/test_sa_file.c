@@ -194,6 +194,20 @@ static void several_and_look_up(void)
 	esp_sadb_free(db);
 }
 
+static void names(void)
+{
+	static const char *const expected[ALGS] = {"null-hmac-sha256",	      "aes128-cbc-hmac-sha256",
+						   "aes256-cbc-hmac-sha256", "aes128-gcm",
+						   "aes256-gcm",	      "chacha20-poly1305"};
+
+	for (size_t a = 0; a < ALGS; a++) {
+		struct esp_sadb *db = sadb_with(a, 4, "");
+
+		CHECK(!strcmp(esp_sa_alg_name(esp_sadb_at(db, 0)), expected[a]));
+		esp_sadb_free(db);
+	}
+}
+
 static const struct {
 	const char *text, *says; /* what the message must hold; NULL: the text is good */
 } table[] = {
@@ -208,6 +222,7 @@ static const struct {
     {HEAD "enc cbc(aes) " KEY32 " auth-trunc hmac(sha256) " KEY32 " 128", NULL},
     {HEAD "auth-trunc hmac(sha256) " KEY32 " 128 enc cipher_null ''", NULL},
     {HEAD "aead 'rfc7539esp(chacha20,poly1305)' " KEY32 "cafebabe 128", NULL},
+    {SA "sel src 10.0.0.1 reqid 3 sel dst 10.0.0.2", "this SA has a selector already"},
     {"", "f: no SA in it"},
     {"# nothing\n", "f: no SA in it"},
     {"hello", "f:1: 'hello': an SA begins"},
@@ -419,6 +434,7 @@ static void oseq(void)
 }
 
 static const struct test_case cases[] = {
+    {"SA: the names of the algorithms", names},
     {"SA file: the usual one", usual_one},
     {"SA file: pasted from ip -s xfrm state", pasted_output},
     {"SA file: any order, line breaks, quotes", any_order},
