@@ -110,48 +110,6 @@ static void count_overflow(struct gw_side *side, struct gw_line *line, uint32_t 
 	line->overflow = overflow;
 }
 
-/* Receives until there is no more, or the burst is full. False: no more. */
-static bool fill(struct gw_side *side, struct gw_line *line, struct gw_burst **b)
-{
-	struct gw_receive r;
-
-	for (unsigned int i = 0; i < RECEIVES; i++) {
-		int error = gw_line_receive(line, (*b)->in + (*b)->in_used, GW_READ_MAX, &r);
-
-		if (error == -EAGAIN)
-			return false;
-		if (error)
-			continue; /* of an earlier send; it is told once */
-		gw_count(&side->calls, 1);
-		gw_count(&side->bytes, r.len);
-		count_overflow(side, line, r.overflow);
-		if (r.truncated || r.len == 0) {
-			gw_count(&side->packets, 1);
-			if (r.truncated)
-				gw_count(&side->drop[GW_DROP_TRUNCATED_READ], 1);
-			else
-				gw_count(&side->esp_drop[ESP_DROP_TRUNCATED], 1);
-			continue;
-		}
-		*b = place(side, *b, &r);
-		if ((*b)->in_used >= GW_BURST_FULL || (*b)->count >= GW_BURST_ENOUGH)
-			break;
-	}
-	return true;
-}
-
-static bool receive(struct gw_side *side, struct gw_line *line)
-{
-	struct gw_burst *b = gw_pool_take(&side->pool);
-	bool more = fill(side, line, &b);
-
-	if (b->count)
-		submit(side, b);
-	else
-		gw_pool_give(&side->pool, b);
-	return more;
-}
-
 /* What the network has reported about packets that were sent. */
 static void read_errors(struct gw_plane *p, struct gw_line *line)
 {
@@ -172,6 +130,52 @@ static void read_errors(struct gw_plane *p, struct gw_line *line)
 	}
 }
 
+/* Receives until there is no more, or the burst is full. False: no more. */
+static bool fill(struct gw_plane *p, struct gw_line *line, struct gw_burst **b)
+{
+	struct gw_side *side = &p->side[GW_IN];
+	struct gw_receive r;
+
+	for (unsigned int i = 0; i < RECEIVES; i++) {
+		int error = gw_line_receive(line, (*b)->in + (*b)->in_used, GW_READ_MAX, &r);
+
+		if (error == -EAGAIN)
+			return false;
+		if (error) { /* of an earlier send; it is told once */
+			read_errors(p, line);
+			continue;
+		}
+		gw_count(&side->calls, 1);
+		gw_count(&side->bytes, r.len);
+		count_overflow(side, line, r.overflow);
+		if (r.truncated || r.len == 0) {
+			gw_count(&side->packets, 1);
+			if (r.truncated)
+				gw_count(&side->drop[GW_DROP_TRUNCATED_READ], 1);
+			else
+				gw_count(&side->esp_drop[ESP_DROP_TRUNCATED], 1);
+			continue;
+		}
+		*b = place(side, *b, &r);
+		if ((*b)->in_used >= GW_BURST_FULL || (*b)->count >= GW_BURST_ENOUGH)
+			break;
+	}
+	return true;
+}
+
+static bool receive(struct gw_plane *p, struct gw_line *line)
+{
+	struct gw_side *side = &p->side[GW_IN];
+	struct gw_burst *b = gw_pool_take(&side->pool);
+	bool more = fill(p, line, &b);
+
+	if (b->count)
+		submit(side, b);
+	else
+		gw_pool_give(&side->pool, b);
+	return more;
+}
+
 void *gw_inbound_run(void *arg)
 {
 	struct gw_plane *p = arg;
@@ -184,7 +188,7 @@ void *gw_inbound_run(void *arg)
 		bool more = false;
 
 		for (size_t i = 0; i < p->line_count; i++)
-			more = receive(side, &p->lines[i]) || more;
+			more = receive(p, &p->lines[i]) || more;
 		if (more)
 			continue;
 		gw_reader_wait(&side->reader, fds, (unsigned int)p->line_count);
