@@ -40,6 +40,9 @@ static int sa_add(struct command *c)
 	code = esp_sadb_parse(name, c->body, c->body_len, &db, c->err);
 	if (code)
 		return code;
+	/* Judged before any is added: a new outbound SA takes over at once. */
+	for (size_t i = 0; i < db->count && !code; i++)
+		code = gw_sas_judge(c->g, db->sa[i], c->err);
 	for (; added < db->count && !code; added += !code)
 		code = gw_sas_add(c->g, db->sa[added], false, c->err);
 	for (size_t i = 0; code && i < added; i++)

@@ -40,6 +40,8 @@ struct gw_gateway {
 
 /* sas.c: SAs and policies. */
 
+/* Whether gw_sas_add would take it, but for want of memory. */
+int gw_sas_judge(const struct gw_gateway *g, struct esp_sa *sa, char err[ESP_ERROR_LEN]);
 /* Takes the SA when it returns 0; otherwise -errno and one line in `err`. */
 int gw_sas_add(struct gw_gateway *g, struct esp_sa *sa, bool from_file, char err[ESP_ERROR_LEN]);
 /* The SAs that have this SPI and, where they are set, these addresses; there must be one. 0, -ENOENT, -ENOTUNIQ. */

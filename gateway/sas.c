@@ -66,22 +66,38 @@ static int fail(char err[ESP_ERROR_LEN], const struct esp_sa *sa, int code, cons
 	return code;
 }
 
+/* Whether the SA can be used here, and how. */
+static int judge(const struct gw_gateway *g, struct esp_sa *sa, bool from_file, enum gw_dir *dir,
+		 struct gw_endpoint *remote, char err[ESP_ERROR_LEN])
+{
+	const char *why = NULL;
+
+	if (gw_config_place(g->config, sa, dir, remote, &why) == 0)
+		why = gw_config_unselected(g->config, *dir, sa);
+	for (const struct gw_known *k = g->known; k && !why; k = k->next)
+		if (k->dir == *dir && !(from_file && k->from_file)) /* the reader has compared those of one file */
+			why = gw_config_clash(g->config, *dir, sa, &k->sa);
+	return why ? fail(err, sa, -EINVAL, why) : 0;
+}
+
+int gw_sas_judge(const struct gw_gateway *g, struct esp_sa *sa, char err[ESP_ERROR_LEN])
+{
+	struct gw_endpoint remote;
+	enum gw_dir dir;
+
+	return judge(g, sa, false, &dir, &remote, err);
+}
+
 int gw_sas_add(struct gw_gateway *g, struct esp_sa *sa, bool from_file, char err[ESP_ERROR_LEN])
 {
 	struct gw_endpoint remote;
 	struct gw_known *k;
-	const char *why = NULL;
 	enum gw_dir dir;
 	bool own;
-	int code = gw_config_place(g->config, sa, &dir, &remote, &why);
+	int code = judge(g, sa, from_file, &dir, &remote, err);
 
-	if (!code)
-		why = gw_config_unselected(g->config, dir, sa);
-	for (k = g->known; k && !why; k = k->next)
-		if (k->dir == dir && !(from_file && k->from_file)) /* the reader has compared those of one file */
-			why = gw_config_clash(g->config, dir, sa, &k->sa);
-	if (why)
-		return fail(err, sa, -EINVAL, why);
+	if (code)
+		return code;
 	if (dir == GW_OUT) {
 		code = gw_numbers_begin(g->numbers, sa, &sa->tx.most);
 		if (code)
