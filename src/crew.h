@@ -41,6 +41,14 @@ static inline bool pd_crew_lacks_searcher(const struct pd_crew *crew)
 	return balance >> 16 == 0 && balance != 0;
 }
 
+/* Any thread, a hint: whether somebody searches, or was called to, while others rest. */
+static inline bool pd_crew_relies_on_searcher(const struct pd_crew *crew)
+{
+	uint32_t balance = atomic_load_explicit(&crew->balance, memory_order_relaxed);
+
+	return balance >> 16 != 0 && (balance & 0xffff) != 0;
+}
+
 /*
  * Any thread. Make a searcher of the first CPU that rests, from the given one on and round; the caller then
  * wakes it. -1 when somebody searches already, or nobody rests.

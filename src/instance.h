@@ -27,6 +27,7 @@ enum pd_lane_call {
 	PD_NOT_CALLED,
 	PD_CALLED,   /* and counted as a searcher */
 	PD_SUMMONED, /* and not counted, since its worker is busy elsewhere */
+	PD_COUNTED,  /* it has come, and counts as a searcher */
 };
 enum pd_lane_mode { PD_LANE_RESTING, PD_LANE_SEARCHING, PD_LANE_WORKING };
 
@@ -150,6 +151,8 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 void pd_lane_free(struct pd_lane *lane);
 /* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
 void pd_lane_call(struct padata_instance *pinst, unsigned int first);
+/* Any thread: if the lane of the CPU that it runs on counts as a searcher, and so cannot search now, call another. */
+void pd_lane_call_other(struct padata_instance *pinst);
 /* Any thread: have a lane that left the crew join it again. */
 void pd_lane_summon(struct pd_lane *lane);
 /* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up.

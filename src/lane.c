@@ -30,7 +30,7 @@ enum {
 static const uint64_t run_ns = 10000;
 enum { RUN_SHARE = 4 }; /* of what each CPU could have of the backlog, a run is one part in so many */
 /* A search that finds nothing costs a processor, one that is given up too early costs a wake-up. */
-static const uint64_t search_min_ns = 4000, search_max_ns = 50000, wake_ns = 10000;
+static const uint64_t search_min_ns = 4000, search_max_ns = 8000, wake_ns = 10000;
 
 _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
 
@@ -160,6 +160,41 @@ void pd_lane_call(struct padata_instance *pinst, unsigned int first)
 			return;
 		first = (unsigned int)cpu + 1;
 	}
+}
+
+/*
+ * A worker that shares its CPU with a producer that does not sleep runs when the producer's turn ends, some
+ * milliseconds later; and as long as it counts as a searcher nobody else is called.
+ */
+void pd_lane_call_other(struct padata_instance *pinst)
+{
+	int here = sched_getcpu();
+	struct pd_lane *lane = here < 0 || (unsigned int)here >= nr_cpu_ids ? NULL : pd_instance_lane(pinst, here);
+	unsigned int called;
+
+	if (!lane || lane == pd_lane_self)
+		return;
+	/* Relaxed, both: as in pd_lane_call(). */
+	called = atomic_load_explicit(&lane->called, memory_order_relaxed);
+	if ((called == PD_CALLED || called == PD_COUNTED) &&
+	    atomic_compare_exchange_strong_explicit(&lane->called, &called,
+						    called == PD_CALLED ? PD_SUMMONED : PD_NOT_CALLED,
+						    memory_order_relaxed, memory_order_relaxed) &&
+	    pd_crew_work(&pinst->crew))
+		pd_lane_call(pinst, (unsigned int)here + 1);
+}
+
+/* The worker, once it is counted. */
+static void search(struct pd_lane *lane)
+{
+	lane->mode = PD_LANE_SEARCHING;
+	atomic_store_explicit(&lane->called, PD_COUNTED, memory_order_relaxed);
+}
+
+/* The worker, when it has searched: whether it still counts, as it does unless pd_lane_call_other() has changed that. */
+static bool counts(struct pd_lane *lane)
+{
+	return atomic_exchange_explicit(&lane->called, PD_NOT_CALLED, memory_order_relaxed) == PD_COUNTED;
 }
 
 /* Behind a change after which the crew's rule may not hold: see whether it does. */
@@ -339,7 +374,7 @@ static bool leave(struct pd_lane *lane)
 static void rest(struct pd_lane *lane)
 {
 	struct padata_instance *pinst = lane->instance;
-	bool look, was_searching = lane->mode == PD_LANE_SEARCHING;
+	bool look, was_searching = lane->mode == PD_LANE_SEARCHING && counts(lane);
 
 	lane->mode = PD_LANE_RESTING;
 	if (leave(lane))
@@ -359,7 +394,7 @@ static void stop_searching(struct pd_lane *lane)
 	if (lane->mode != PD_LANE_SEARCHING)
 		return;
 	lane->mode = PD_LANE_WORKING;
-	if (pd_crew_work(&lane->instance->crew))
+	if (counts(lane) && pd_crew_work(&lane->instance->crew))
 		look_again(lane->instance, lane->cpu + 1);
 }
 
@@ -368,12 +403,13 @@ static void answer_call(struct pd_lane *lane)
 	unsigned int called;
 
 	/* Relaxed, both: set before a poke, and our look at the inbox acquired that. */
-	if (pd_likely(!atomic_load_explicit(&lane->called, memory_order_relaxed)))
+	called = atomic_load_explicit(&lane->called, memory_order_relaxed);
+	if (pd_likely(called != PD_CALLED && called != PD_SUMMONED))
 		return;
 	called = atomic_exchange_explicit(&lane->called, PD_NOT_CALLED, memory_order_relaxed);
 	if (called == PD_SUMMONED)
 		pd_crew_search(&lane->instance->crew);
-	lane->mode = PD_LANE_SEARCHING;
+	search(lane);
 	/* Called again soon after it gave up: search longer next time. */
 	if (pd_now() - lane->search_until < wake_ns)
 		lane->search_ns = lane->search_ns * 2 > search_max_ns ? search_max_ns : lane->search_ns * 2;
@@ -399,8 +435,8 @@ static bool work(struct pd_lane *lane)
 	    atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
 		return false;
 	if (lane->mode == PD_LANE_WORKING) {
-		lane->mode = PD_LANE_SEARCHING;
 		pd_crew_search(&pinst->crew);
+		search(lane);
 	}
 	now = pd_now();
 	if (!lane->search_until)

@@ -106,6 +106,8 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 	pd_barrier_light();
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 		pd_lane_call(pinst, whom_to_call());
+	else if (pd_unlikely(pd_crew_relies_on_searcher(&pinst->crew)))
+		pd_lane_call_other(pinst);
 	if (pd_unlikely(atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0) &&
 	    pd_room(pinst) == 0)
 		pd_room_fd_update(pinst);
