@@ -20,7 +20,7 @@ def ordered(algo, esn, mbit, burst):
     for index, (way, result) in enumerate(zip(tunnel.end(), results)):
         name = "a to b" if index == 0 else "b to a"
         print("# %s: %d of %d packets arrived" % (name, result["received"], result["sent"]))
-        rig.check(result["received"] > 1000 * rig.SECONDS, "%s: only %s" % (name, result))
+        rig.check(result["received"] > 1000, "%s: only %s" % (name, result))
         rig.equal(result["out_of_order"], 0, "%s: out of order of %d" % (name, result["received"]))
         rig.equal(result["duplicates"], 0, "%s: duplicates of %d" % (name, result["received"]))
         rig.equal(way["not_rising"], 0, "%s: numbers that did not rise, of %d on the wire" % (name, way["esp"]))

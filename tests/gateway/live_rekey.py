@@ -1,6 +1,7 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
 """New keys, and other CPUs, under load: no packet is lost, none overtakes another."""
+import signal
 import time
 
 import rig
@@ -29,32 +30,31 @@ def rekey(tunnel, number):
         receiver.ctl("sa", "del", "dst", dst, "spi", "0x%08x" % spi, "after", 1)
 
 
-def under_load(tunnel, seconds, period, change):
-    """Numbered UDP both ways while `change` is called every `period` seconds; how often it was."""
-    stamps = [rig.Stamps(tunnel.a, tunnel.b, rig.INNER[4][1], seconds, CALM, 1200, 4),
-              rig.Stamps(tunnel.b, tunnel.a, rig.INNER[6][0], seconds, CALM / 4, 300)]
+def under_load(tunnel, period, change):
+    """Numbered UDP both ways while `change` is called every `period` seconds, five times at least."""
+    stamps = [rig.Stamps(tunnel.a, tunnel.b, rig.INNER[4][1], 600, CALM, 1200, 4),
+              rig.Stamps(tunnel.b, tunnel.a, rig.INNER[6][0], 600, CALM / 4, 300)]
     number, due = 0, time.monotonic()
-    while stamps[0].sender.poll() is None:
+    end = due + rig.SECONDS
+    while due < end or number < 5:
         change(tunnel, number)
         number += 1
         due = max(due + period, time.monotonic())
         time.sleep(max(0, due - time.monotonic()))
     for s in stamps:
-        s.perfect()
-    return number
+        s.perfect(signal.SIGTERM)
 
 
 def rekeys():
     tunnel = rig.Tunnel(proxy=[], esn=True)
-    number = under_load(tunnel, rig.SECONDS, min(1, rig.SECONDS / 8), rekey)
-    rig.check(number > min(rig.SECONDS, 8) / 2, "only %d rekeys" % number)
+    under_load(tunnel, min(1, rig.SECONDS / 8), rekey)
     for way in tunnel.end():
         rig.equal(way["not_rising"], 0, "sequence numbers on the wire that did not rise")
 
 
 def rekey_cbc():
     tunnel = rig.Tunnel(algo="aes256-cbc-sha256", outer=6)
-    under_load(tunnel, rig.SECONDS, min(1, rig.SECONDS / 4), rekey)
+    under_load(tunnel, min(1, rig.SECONDS / 4), rekey)
     tunnel.end()
 
 
@@ -67,8 +67,7 @@ def mask_flips():
     if rig.cpus() < 2:
         raise rig.Skip("there is only one CPU")
     tunnel = rig.Tunnel(proxy=[])
-    number = under_load(tunnel, rig.SECONDS, .1, flip)
-    rig.check(number > rig.SECONDS, "only %d flips" % number)
+    under_load(tunnel, .1, flip)
     for way in tunnel.end():
         rig.equal(way["not_rising"], 0, "sequence numbers on the wire that did not rise")
 

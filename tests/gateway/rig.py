@@ -301,12 +301,9 @@ class Gateway:
             return f.read()
 
     def ctl(self, *args, status=0):
-        done = subprocess.run([ESP, "ctl", "--socket", self.socket, "--json"] + [str(a) for a in args], capture_output=True,
-                              text=True, check=False, timeout=PATIENCE)
-        if status is not None:
-            check(done.returncode == status, "ctl %s: exit status %d, %s%s" % (
-                " ".join(str(a) for a in args), done.returncode, done.stdout, done.stderr))
-        return json.loads(done.stdout) if done.stdout else None
+        command = Process([ESP, "ctl", "--socket", self.socket, "--json"] + [str(a) for a in args], stderr=subprocess.DEVNULL)
+        out = command.end(status=status)
+        return json.loads(out) if out else None
 
     def stats(self):
         return self.ctl("stats")
@@ -391,9 +388,9 @@ class Stamps:
         self.sender = source.start(driver("stamp"), "send", address, 5000, seconds, mbit, size, burst, flows)
         self.seconds = seconds
 
-    def end(self):
-        """{"sent", "received", "lost", "out_of_order", "duplicates", ...}"""
-        sent = json.loads(self.sender.end(patience=self.seconds + PATIENCE).splitlines()[-1])
+    def end(self, sig=None):
+        """{"sent", "received", "lost", "out_of_order", "duplicates", ...}; with `sig` before its time."""
+        sent = json.loads(self.sender.end(sig, patience=self.seconds + PATIENCE).splitlines()[-1])
         try:
             received = json.loads(self.receiver.end(patience=PATIENCE).splitlines()[-1])
         except Failed:
@@ -401,8 +398,8 @@ class Stamps:
         check(sent["sent"] > 0, "nothing was sent")
         return {**sent, **received, "lost": sent["sent"] - received["received"]}
 
-    def perfect(self):
-        result = self.end()
+    def perfect(self, sig=None):
+        result = self.end(sig)
         for what in ("lost", "out_of_order", "duplicates"):
             equal(result[what], 0, "%s of %d datagrams, %s" % (what, result["sent"], result))
         return result
