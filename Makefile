@@ -154,7 +154,8 @@ SANITIZE_tsan  := -O1 -g -fsanitize=thread $(if $(findstring clang,$(VARIANT)$(s
 # The library, ESP and the programs under a sanitizer, in a build directory of its own.
 SANITIZED_ROOMS := unit contract kernel_bugs fault stress esp gateway stream
 check-asan: deps
-	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="$(SANITIZE_asan)"
+	@$(MAKE) --no-print-directory sanitized VARIANT=asan CFLAGS="$(SANITIZE_asan)" \
+		LIVE="$(patsubst %,tests/gateway/live_%.py,end hostile rekey)"
 check-ubsan: deps
 	@$(MAKE) --no-print-directory sanitized VARIANT=ubsan CFLAGS="$(SANITIZE_ubsan)"
 check-tsan: deps
@@ -165,7 +166,7 @@ sanitized:
 	@$(MAKE) --no-print-directory tests TEST_ROOMS="$(SANITIZED_ROOMS)"
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run \
 		$(patsubst %.c,$(BUILD)/%,$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/test_*.c))) \
-		$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/*.sh))
+		$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/*.sh)) $(LIVE)
 
 # What is installed. A page of the manual is found under each name of its NAME section, by a link.
 
