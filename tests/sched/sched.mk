@@ -24,36 +24,44 @@ SCHED_LITMUS := $(SCHED_BUILD)/litmus_strong $(SCHED_BUILD)/litmus_weak
 
 $(SCHED_OBJ): $(SCHED_BUILD)/%.o: tests/sched/%.c
 	@mkdir -p $(@D)
-	$(CC) $(SCHED_CFLAGS) -c -o $@ $<
+	@echo "  CC $@"
+	$(Q)$(CC) $(SCHED_CFLAGS) -c -o $@ $<
 
 $(SCHED_BUILD)/src/%.o: $(SCHED_SRC)/%.c tests/sched/redirect
 	@mkdir -p $(@D)
-	$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
-	$(SCHED_REDIRECT) $@
+	@echo "  CC $@"
+	$(Q)$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
+	$(Q)$(SCHED_REDIRECT) $@
 
 $(SCHED_BUILD)/ring_scenarios.o $(SCHED_SCENARIOS:=.o): $(SCHED_BUILD)/%.o: tests/sched/%.c tests/sched/redirect
 	@mkdir -p $(@D)
-	$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
-	$(SCHED_REDIRECT) $@
+	@echo "  CC $@"
+	$(Q)$(SCHED_CC) $(SCHED_TESTED) -c -o $@ $<
+	$(Q)$(SCHED_REDIRECT) $@
 
 $(SCHED_BUILD)/ring%.o: tests/sched/ring.c tests/sched/redirect
 	@mkdir -p $(@D)
-	$(SCHED_CC) $(SCHED_TESTED) -DBUG=$(patsubst bug%,%,$(patsubst correct,0,$*)) -c -o $@ $<
-	$(SCHED_REDIRECT) $@
+	@echo "  CC $@"
+	$(Q)$(SCHED_CC) $(SCHED_TESTED) -DBUG=$(patsubst bug%,%,$(patsubst correct,0,$*)) -c -o $@ $<
+	$(Q)$(SCHED_REDIRECT) $@
 
 $(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHED_OBJ)
-	$(CC) -no-pie -o $@ $^ -pthread
+	@echo "  LD $@"
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
 $(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
 	@mkdir -p $(@D)
-	$(SCHED_CC) $(SCHED_TESTED) -DWEAK=$(if $(filter weak,$*),1,0) -c -o $@ $<
-	$(SCHED_REDIRECT) $@
+	@echo "  CC $@"
+	$(Q)$(SCHED_CC) $(SCHED_TESTED) -DWEAK=$(if $(filter weak,$*),1,0) -c -o $@ $<
+	$(Q)$(SCHED_REDIRECT) $@
 
 $(SCHED_LITMUS): %: %.o $(SCHED_OBJ)
-	$(CC) -no-pie -o $@ $^ -pthread
+	@echo "  LD $@"
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
 $(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
-	$(CC) -no-pie -o $@ $^ -pthread
+	@echo "  LD $@"
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
 .SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
 
