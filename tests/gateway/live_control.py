@@ -185,10 +185,16 @@ def hostile_clients():
             began = time.monotonic()
             rig.check(gateway.stats()["tun"] == "tun0", "the answer to a command among hostile clients")
             rig.check(time.monotonic() - began < rig.PATIENCE, "the answer came late")
-    listeners = [connect() for _ in range(8)]
-    for client in listeners:
-        client.send(b"events\n")
-        client.shutdown(socket.SHUT_WR)
+    def listen():
+        client = connect()
+        try:
+            client.send(b"events\n")
+            client.shutdown(socket.SHUT_WR)
+        except OSError: # sent away: those above have not all been served yet
+            client.close()
+            return None
+        return client
+    listeners = [rig.until(listen, "a place for a listener") for _ in range(8)]
     for number in range(400): # more than a listener that does not read can be sent
         gateway.ctl("sa", "del", "spi", 5, status=1)
         if number % 4 == 0:
