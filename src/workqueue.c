@@ -327,12 +327,14 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 		refuse_self(wq, "destroy_workqueue");
 		/*
 		 * An item may queue another, on a CPU that was flushed already: until a round in which
-		 * none did.
+		 * none did. Twice, since one that is counted may not be in its queue yet: it is when the item
+		 * that queues it has been flushed, and has run after another flush.
 		 */
 		unsigned long queued;
 
 		do {
 			queued = atomic_load_explicit(&wq->queued, memory_order_relaxed);
+			flush_workqueue(wq);
 			flush_workqueue(wq);
 		} while (queued != atomic_load_explicit(&wq->queued, memory_order_relaxed));
 	}

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/* The components alone, small enough to be searched deeper: the window, the inbox, the crew, parking, the
- * workqueue. */
+/* The components alone, small enough to be searched deeper: the window, the inbox, parking, the serial queue. */
 
 #include "sched.h"
 
@@ -10,8 +9,6 @@
 #include "serialq.h"
 #include "window.h"
 
-#include <linux/cpumask.h>
-#include <linux/workqueue.h>
 
 #include <errno.h>
 #include <pthread.h>
@@ -262,53 +259,6 @@ static void serialq_of_two(void)
 	pd_serialq_destroy(&serialq);
 }
 
-/* Work items: queued from two threads, flushed, and the queue destroyed behind them. */
-
-static struct workqueue_struct *wq;
-static struct counted {
-	struct work_struct work;
-	int runs;
-} counted[2];
-
-static void count_run(struct work_struct *work)
-{
-	container_of(work, struct counted, work)->runs++;
-}
-
-static void *queue_second(void *unused)
-{
-	(void)unused;
-	SCHED_CHECK(queue_work_on(0, wq, &counted[1].work));
-	return NULL;
-}
-
-static void workqueue(void)
-{
-	pthread_t other;
-
-	nr_cpu_ids = 2;
-	wq = create_workqueue("s");
-	for (int i = 0; i < 2; i++)
-		INIT_WORK(&counted[i].work, count_run);
-	pthread_create(&other, NULL, queue_second, NULL);
-	SCHED_CHECK(queue_work_on(0, wq, &counted[0].work));
-	flush_workqueue(wq);
-	SCHED_CHECK(counted[0].runs == 1);
-	pthread_join(other, NULL);
-	destroy_workqueue(wq);
-	SCHED_CHECK(counted[1].runs == 1);
-}
-
-static void workqueue_on_a_new_cpu(void)
-{
-	nr_cpu_ids = 2;
-	wq = create_workqueue("s");
-	INIT_WORK(&counted[0].work, count_run);
-	SCHED_CHECK(queue_work_on(1, wq, &counted[0].work));
-	destroy_workqueue(wq);
-	SCHED_CHECK(counted[0].runs == 1);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -318,8 +268,6 @@ int main(int argc, char **argv)
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
 	    {"serialq_of_two", serialq_of_two, 3, 1, false},
-	    {"workqueue", workqueue, 3, 0, false},
-	    {"workqueue_on_a_new_cpu", workqueue_on_a_new_cpu, 3, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
