@@ -505,11 +505,10 @@ static void lane_run(struct work_struct *item)
 		if (pd_inbox_rest(&lane->inbox)) {
 			/*
 			 * Pairs with the fence in wait_room(): a producer that is about to sleep sees all
-			 * that we completed, or we see it. The light barrier is for those that pass a heavy
-			 * one.
+			 * that we completed, or we see it. It is a light barrier too, for those that pass a
+			 * heavy one.
 			 */
 			atomic_thread_fence(memory_order_seq_cst);
-			pd_barrier_light();
 			if (atomic_load_explicit(&pinst->awaited, memory_order_relaxed))
 				pd_notify(pinst, true);
 			break;

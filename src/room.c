@@ -191,7 +191,7 @@ void pd_room_fd_update(struct padata_instance *pinst)
 			show_room(pinst, fd, true);
 		}
 	} while (!atomic_compare_exchange_strong_explicit(&pinst->room_fd_updates, &asked, 0,
-							  memory_order_acq_rel, memory_order_relaxed));
+							  memory_order_release, memory_order_relaxed));
 }
 
 PD_EXPORT int padata_room_fd(struct padata_instance *pinst)

@@ -117,12 +117,9 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 	if (limit - next < *n)
 		*n = (unsigned int)(limit - next);
 	*seq = next;
-	/*
-	 * Release: pairs with the acquire in pd_window_gate(): who sees the number reserved, and so waits for
-	 * its task, sees the producer inside its call.
-	 */
+	/* Relaxed: who waits for the task acquires what its producer released by publishing it. */
 	if (!atomic_compare_exchange_strong_explicit(&w->gate, &gate, (next + *n) << PD_GATE_SHIFT,
-						     memory_order_release, memory_order_relaxed))
+						     memory_order_relaxed, memory_order_relaxed))
 		return PD_AGAIN;
 	return PD_RESERVED;
 }
@@ -269,6 +266,6 @@ void pd_window_skip(struct pd_window *w)
 	atomic_store_explicit(state_at(w, seq + 1), state_of(w, seq + 1, TOKEN), memory_order_relaxed);
 	atomic_store_explicit(&w->claimed, seq + 1, memory_order_relaxed);
 	atomic_store_explicit(&w->taken, seq + 1, memory_order_relaxed);
-	/* Release: pairs with the acquire in pd_window_gate(), see there. */
-	atomic_fetch_add_explicit(&w->gate, (uint64_t)1 << PD_GATE_SHIFT, memory_order_release);
+	/* Relaxed, all: whoever opens the gate releases them. */
+	atomic_fetch_add_explicit(&w->gate, (uint64_t)1 << PD_GATE_SHIFT, memory_order_relaxed);
 }
