@@ -206,6 +206,81 @@ static void free_against_wait_room(void)
 	check_all(&w, jobs, 1, 1);
 }
 
+/* ... and so is who waits for tasks, or looks for room, when the instance goes. */
+static void *flush_in_another_thread(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	return NULL;
+}
+
+static void free_against_flush(void)
+{
+	pthread_t flusher;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&flusher, NULL, flush_in_another_thread, NULL);
+	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))
+		sched_yield();
+	finish_the_last(NULL);
+	padata_free(w.pinst);
+	pthread_join(flusher, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+static void *ask_for_the_descriptor(void *unused)
+{
+	(void)unused;
+	padata_room_fd(w.pinst);
+	return NULL;
+}
+
+static void free_against_room_fd(void)
+{
+	pthread_t other;
+
+	begin(0, 1, 1);
+	pthread_create(&other, NULL, ask_for_the_descriptor, NULL);
+	while (atomic_load_explicit(&w.pinst->room_fd, memory_order_relaxed) < 0)
+		sched_yield();
+	padata_free(w.pinst);
+	pthread_join(other, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* An instance ends in a callback of another, on a worker that it needs itself. */
+static struct padata_instance *inner;
+
+static void free_inner(struct job *job)
+{
+	(void)job;
+	padata_free(inner);
+}
+
+static void free_in_a_callback(void)
+{
+	static struct world other;
+	static struct job job;
+
+	begin(1, 1, 2);
+	w.on_serial = free_inner;
+	sched_explore(false);
+	other = (struct world){.wq = w.wq, .pinst = instance_on(w.wq, 1, 2), .mask = 1};
+	inner = other.pinst;
+	padata_start(inner);
+	job_init(&job, &other, 0, 0);
+	sched_explore(true);
+	submit_all(&job, 1);
+	SCHED_CHECK(padata_flush(inner) == 0);
+	submit_all(jobs, 1);
+	end(1, 1);
+	check_all(&other, &job, 1, 1);
+}
+
 /* PADATA_DEBUG=stall: a thread that looks on, and ends with the instance. */
 static void watched(void)
 {
@@ -362,6 +437,9 @@ int main(int argc, char **argv)
 		{"free_against_stop_by_fences", free_against_stop_by_fences, 2, 0, false},
 		{"set_window_after_flush", set_window_after_flush, 2, 0, false},
 		{"free_against_wait_room", free_against_wait_room, 2, 0, true},
+		{"free_against_flush", free_against_flush, 2, 0, false},
+		{"free_against_room_fd", free_against_room_fd, 2, 0, false},
+		{"free_in_a_callback", free_in_a_callback, 2, 0, false},
 		{"watched", watched, 2, 0, true},
 		{"watched_while_a_lane_is_made", watched_while_a_lane_is_made, 2, 0, true},
 		{"free_against_mask_change", free_against_mask_change, 2, 0, false},

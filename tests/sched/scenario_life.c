@@ -4,6 +4,10 @@
 
 #include "world.h"
 
+#include "futex.h"
+
+#include <unistd.h>
+
 static struct world w;
 static struct job jobs[MAX_JOBS];
 static atomic_int accepted;
@@ -70,6 +74,35 @@ static void mask_change_against_submit(void)
 	check_accepted((int)search_or(1, 2));
 	sched_explore(false);
 	destroy_workqueue(w.wq);
+}
+
+/* A submission that was prepared before the CPU left is not accepted after. */
+static atomic_bool has_left;
+
+static void *take_cpu_1_out_and_say_so(void *unused)
+{
+	take_cpu_1_out(unused);
+	atomic_store_explicit(&has_left, true, memory_order_relaxed);
+	return NULL;
+}
+
+static void check_has_not_left(struct job *job)
+{
+	SCHED_CHECK(job->cb_cpu == 0 || !atomic_load_explicit(&has_left, memory_order_relaxed));
+}
+
+static void submit_to_a_leaving_cpu(void)
+{
+	pthread_t changer;
+
+	begin(1, 3, 2);
+	w.on_serial = check_has_not_left;
+	jobs[0].cb_cpu = 1;
+	pthread_create(&changer, NULL, take_cpu_1_out_and_say_so, NULL);
+	submit_some(range(0, 1));
+	pthread_join(changer, NULL);
+	world_end(&w);
+	check_accepted(1);
 }
 
 /* After the change, with tasks of both sides of it. */
@@ -164,6 +197,40 @@ static void cpu_lost_and_found(void)
 	submit_some(range(2, 3));
 	world_end(&w);
 	check_accepted(3);
+}
+
+/* ... and is used again: two tasks that wait for each other need both CPUs. */
+static struct pd_parker met;
+static atomic_int came;
+
+static void meet(struct padata_priv *padata)
+{
+	if (atomic_fetch_add_explicit(&came, 1, memory_order_relaxed))
+		pd_unpark(&met);
+	else
+		pd_park(&met);
+	job_parallel(padata);
+}
+
+static void cpu_found_again(void)
+{
+	begin(5, 3, 8);
+	w.mask = 0;
+	for (int i = 0; i < 5; i++)
+		jobs[i].cb_cpu = 0;
+	jobs[3].padata.parallel = jobs[4].padata.parallel = meet;
+	sched_allow_cpus(1);
+	submit_some(range(0, 1));
+	usleep(300000);
+	sched_allow_cpus(3);
+	submit_some(range(1, 2));
+	usleep(300000);
+	/* Whoever runs this one looks, before it takes another. */
+	submit_some(range(2, 3));
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	submit_some(range(3, 5));
+	world_end(&w);
+	check_accepted(5);
 }
 
 static void *stop_and_start(void *unused)
@@ -311,6 +378,31 @@ static void flush_against_mask_change(void)
 	check_accepted(1);
 }
 
+/* What others submit meanwhile is not waited for, and all before is seen. */
+static void *submit_second_and_third(void *unused)
+{
+	(void)unused;
+	submit_some(range(1, 3));
+	return NULL;
+}
+
+static void flush_against_producer(void)
+{
+	pthread_t other;
+
+	begin(3, search_or(1, 3), 4);
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 0;
+	jobs[1].producer = jobs[2].producer = 1;
+	pthread_create(&other, NULL, submit_second_and_third, NULL);
+	submit_some(range(0, 1));
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_accepted(3);
+}
+
 static void two_flushes(void)
 {
 	pthread_t other;
@@ -345,18 +437,21 @@ int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"mask_change_against_submit", mask_change_against_submit, 2, 0, false},
+		{"submit_to_a_leaving_cpu", submit_to_a_leaving_cpu, 2, 0, false},
 		{"submission_after_change", submission_after_change, 2, 0, false},
 		{"mask_change_against_completion", mask_change_against_completion, 2, 0, false},
 		{"mask_change_against_change", mask_change_against_change, 2, 0, false},
 		{"cpu_added_against_submit", cpu_added_against_submit, 2, 0, false},
 		{"cpu_lost_and_found", cpu_lost_and_found, 2, 0, false},
+		{"cpu_found_again", cpu_found_again, 2, 0, true},
 		{"stop_and_start_against_submit", stop_and_start_against_submit, 2, 0, false},
 		{"stop_against_mask_change", stop_against_mask_change, 2, 0, false},
-		{"stop_against_wait_room", stop_against_wait_room, 2, 0, true},
+		{"stop_against_wait_room", stop_against_wait_room, 2, 0, false},
 		{"free_against_last_completion", free_against_last_completion, 2, 0, false},
 		{"free_against_foreign_completion", free_against_foreign_completion, 2, 0, false},
 		{"free_after_submission_elsewhere", free_after_submission_elsewhere, 2, 0, false},
 		{"flush_against_mask_change", flush_against_mask_change, 2, 0, false},
+		{"flush_against_producer", flush_against_producer, 2, 0, false},
 		{"two_flushes", two_flushes, 2, 0, false},
 		{"whole_life", whole_life, 2, 0, false},
 	};

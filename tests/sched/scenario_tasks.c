@@ -317,7 +317,7 @@ int main(int argc, char **argv)
 		{"resubmission_from_serial", resubmission_from_serial, 2, 0, false},
 		{"tasks_freed_in_serial", tasks_freed_in_serial, 2, 0, false},
 		{"window_full_against_room", window_full_against_room, 2, 0, false},
-		{"wait_room", wait_room, 2, 0, true},
+		{"wait_room", wait_room, 2, 0, false},
 		{"wait_room_two_workers", wait_room_two_workers, 2, 0, true},
 		{"batch", batch, 2, 0, false},
 		{"batch_against_producer", batch_against_producer, 2, 0, false},
@@ -326,7 +326,7 @@ int main(int argc, char **argv)
 		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
 		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 2, 0, false},
 		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 2, 0, false},
-		{"wait_room_by_fences", wait_room_by_fences, 2, 0, true},
+		{"wait_room_by_fences", wait_room_by_fences, 2, 0, false},
 		{"flush_by_fences", flush_by_fences, 2, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
