@@ -324,10 +324,10 @@ int main(int argc, char **argv)
 		{"batch_in_window_of_one", batch_in_window_of_one, 2, 0, false},
 		{"flush", flush, 2, 0, false},
 		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
-		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 2, 0, false},
-		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 2, 0, false},
-		{"wait_room_by_fences", wait_room_by_fences, 2, 0, false},
-		{"flush_by_fences", flush_by_fences, 2, 0, false},
+		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 0, 0, false},
+		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 0, 0, false},
+		{"wait_room_by_fences", wait_room_by_fences, 0, 0, false},
+		{"flush_by_fences", flush_by_fences, 0, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
 
