@@ -41,7 +41,9 @@ int main(void)
 		while ((err = padata_do_parallel(pinst, &n->padata, cb_cpu)) == -EBUSY)
 			padata_wait_room(pinst);
 	}
+	err = n && err == -EINPROGRESS ? 0 : 1;
+	free(n);	    /* which was not handed over */
 	padata_free(pinst); /* returns when all have been printed */
 	destroy_workqueue(wq);
-	return !n || err != -EINPROGRESS;
+	return err;
 }
