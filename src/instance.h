@@ -51,11 +51,11 @@ struct pd_lane {
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
 	_Atomic uint64_t serving; /* the task whose serial() comes next or runs; written by the worker */
 	enum pd_lane_mode mode;
-	uint64_t task_ns;		/* what one parallel() takes, as measured */
-	uint64_t now;			/* the last time that it looked at the clock */
-	uint64_t search_until;		/* when the search is given up */
-	uint64_t search_ns;		/* how long it lasts, as learned */
-	unsigned int victim;		/* whom to rob next */
+	uint64_t task_ns;      /* what one parallel() takes, as measured */
+	uint64_t now;	       /* the last time that it looked at the clock */
+	uint64_t search_until; /* when the search is given up */
+	uint64_t search_ns;    /* how long it lasts, as learned */
+	unsigned int victim;   /* whom to rob next */
 	_Atomic uint64_t
 	    running; /* for diagnosis: sequence number << 2 | 1 + enum pd_stage; 0 between callbacks */
 
@@ -119,7 +119,8 @@ static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pin
 /* How many there are in lane_list; they only grow in number. */
 static inline unsigned int pd_instance_lanes(const struct padata_instance *pinst)
 {
-	/* Acquire: pairs with the release in add_lane(); without it a new lane might be seen before it is filled. */
+	/* Acquire: pairs with the release in add_lane(); without it a new lane might be seen before it is
+	 * filled. */
 	return atomic_load_explicit(&pinst->lane_count, memory_order_acquire);
 }
 
@@ -134,7 +135,8 @@ static inline bool pd_instance_usable(const struct padata_instance *pinst, int c
 		   1;
 }
 
-/* Whether the calling thread is in a lane of the instance, on the CPU of the producer that last waited for room. */
+/* Whether the calling thread is in a lane of the instance, on the CPU of the producer that last waited for
+ * room. */
 static inline bool pd_shares_room_cpu(const struct padata_instance *pinst)
 {
 	return pd_lane_self && pd_lane_self->instance == pinst &&
@@ -151,7 +153,8 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 void pd_lane_free(struct pd_lane *lane);
 /* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
 void pd_lane_call(struct padata_instance *pinst, unsigned int first);
-/* Any thread: if the lane of the CPU that it runs on counts as a searcher, and so cannot search now, call another. */
+/* Any thread: if the lane of the CPU that it runs on counts as a searcher, and so cannot search now, call
+ * another. */
 void pd_lane_call_other(struct padata_instance *pinst);
 /* Any thread: have a lane that left the crew join it again. */
 void pd_lane_summon(struct pd_lane *lane);

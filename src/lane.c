@@ -169,7 +169,8 @@ void pd_lane_call(struct padata_instance *pinst, unsigned int first)
 void pd_lane_call_other(struct padata_instance *pinst)
 {
 	int here = sched_getcpu();
-	struct pd_lane *lane = here < 0 || (unsigned int)here >= nr_cpu_ids ? NULL : pd_instance_lane(pinst, here);
+	struct pd_lane *lane =
+	    here < 0 || (unsigned int)here >= nr_cpu_ids ? NULL : pd_instance_lane(pinst, here);
 	unsigned int called;
 
 	if (!lane || lane == pd_lane_self)
@@ -191,7 +192,8 @@ static void search(struct pd_lane *lane)
 	atomic_store_explicit(&lane->called, PD_COUNTED, memory_order_relaxed);
 }
 
-/* The worker, when it has searched: whether it still counts, as it does unless pd_lane_call_other() has changed that. */
+/* The worker, when it has searched: whether it still counts, as it does unless pd_lane_call_other() has
+ * changed that. */
 static bool counts(struct pd_lane *lane)
 {
 	return atomic_exchange_explicit(&lane->called, PD_NOT_CALLED, memory_order_relaxed) == PD_COUNTED;

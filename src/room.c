@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 /*
- * A producer that waits for half a window may miss a completion, and then looks again by itself after this time.
- * It is longer than the system's tick: a timer that is due before costs every sleep a write to the processor's
- * timer, which in a virtual machine is an exit.
+ * A producer that waits for half a window may miss a completion, and then looks again by itself after this
+ * time. It is longer than the system's tick: a timer that is due before costs every sleep a write to the
+ * processor's timer, which in a virtual machine is an exit.
  */
 static const uint64_t look_again_ns = 12000000;
 /* About what it takes to wake a sleeper, until it runs. */

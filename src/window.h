@@ -133,7 +133,8 @@ enum pd_done {
 
 /* Any number of threads, once for each claimed number. */
 enum pd_done pd_window_done(struct pd_window *w, uint64_t seq);
-/* The holder of the token. The task at seq, which is the oldest not taken, and its tag, if it is done; or NULL. */
+/* The holder of the token. The task at seq, which is the oldest not taken, and its tag, if it is done; or
+ * NULL. */
 void *pd_window_take(struct pd_window *w, uint64_t seq, uint16_t *tag);
 /* The holder of the token: all below seq has been delivered. */
 void pd_window_taken(struct pd_window *w, uint64_t seq);

@@ -23,8 +23,8 @@ static const uint64_t turn_ns = 100000;
 
 struct workqueue_struct {
 	char name[64];
-	unsigned int generation; /* of the process that made it */
-	pthread_mutex_t lock;	 /* starting workers */
+	unsigned int generation;	     /* of the process that made it */
+	pthread_mutex_t lock;		     /* starting workers */
 	atomic_ulong queued;		     /* by queue_work() and queue_work_on() */
 	struct pd_worker *fallback;	     /* the first worker: runs what has no other */
 	struct pd_worker *_Atomic workers[]; /* nr_cpu_ids of them, NULL until started */
