@@ -41,9 +41,7 @@ int main(void)
 		while ((err = padata_do_parallel(pinst, &n->padata, cb_cpu)) == -EBUSY)
 			padata_wait_room(pinst);
 	}
-	err = n && err == -EINPROGRESS ? 0 : 1;
-	free(n);	    /* which was not handed over */
 	padata_free(pinst); /* returns when all have been printed */
 	destroy_workqueue(wq);
-	return err;
+	return !n || err != -EINPROGRESS;
 }
