@@ -121,6 +121,8 @@ void pd_resume_locked(struct padata_instance *pinst)
 	 */
 	atomic_fetch_and_explicit(&pinst->window.gate, ~(uint64_t)PD_GATE_CHANGING, memory_order_release);
 	pd_room_wake(pinst);
+	/* Pairs with the heavy one in padata_room_fd(): we see the descriptor, or its maker the room. */
+	pd_barrier_light();
 	if (atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0)
 		pd_room_fd_update(pinst);
 }

@@ -168,16 +168,21 @@ static void show_room(struct padata_instance *pinst, int fd, bool room)
  */
 void pd_room_fd_update(struct padata_instance *pinst)
 {
-	int fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 	unsigned int asked;
+	int fd;
 
 	/* Acquire and release: the descriptor passes from one updater to the next with all that it did. */
 	if (atomic_fetch_add_explicit(&pinst->room_fd_updates, 1, memory_order_acq_rel) != 0)
 		return;
+	/* Relaxed, but only now: who heard of it by PD_AWAIT_FD has it from the updater before. */
+	fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 	do {
+		unsigned int room;
+
 		/* Acquire: who asked did so after what we are to see. */
 		asked = atomic_load_explicit(&pinst->room_fd_updates, memory_order_acquire);
-		if (pd_room(pinst) == 0) {
+		room = pd_room(pinst);
+		if (!room) {
 			show_room(pinst, fd, false);
 			atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);
 			/*
@@ -185,8 +190,14 @@ void pd_room_fd_update(struct padata_instance *pinst)
 			 * see the room.
 			 */
 			pd_barrier_heavy();
+			room = pd_room(pinst);
 		}
-		if (pd_room(pinst)) {
+		/*
+		 * No other look: one that finds none is wrong where a task completed meanwhile, and says so
+		 * to nobody unless the descriptor is watched. Who has taken the room since asks for another
+		 * round.
+		 */
+		if (room) {
 			atomic_fetch_and_explicit(&pinst->awaited, ~PD_AWAIT_FD, memory_order_relaxed);
 			show_room(pinst, fd, true);
 		}

@@ -54,7 +54,7 @@ BY_HAND = [
     ("room.c", "atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);", "", "a wake-up without a new turn"),
     ("room.c", "atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);", "",
      "a descriptor is watched by nobody"),
-    ("room.c", "if (pd_room(pinst)) {\n", "if (0) {\n", "the descriptor is never made readable"),
+    ("room.c", "if (room) {\n", "if (0) {\n", "the descriptor is never made readable"),
     ("room.c", "\treturn next < end ? (unsigned int)(end - next) : 0;", "\treturn (unsigned int)(end - next);",
      "room below zero"),
     ("quiesce.c", "i < 2 * lanes", "i < lanes", "the lanes are looked at once"),

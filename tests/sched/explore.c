@@ -101,10 +101,14 @@ static unsigned int decide_exhaustively(enum choice kind, unsigned int n)
 		allowed = 1;
 	if (alone)
 		allowed = 1;
-	if (n_decisions < prefix) {
+	if (explore.learns) {
+		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0};
+		if (allowed > 1 && one_in(kind == CHOOSE_FREE ? 2 : switch_one_in))
+			d->chosen = (uint8_t)(1 + random_below(allowed - 1));
+	} else if (n_decisions < prefix) {
 		if (d->kind != kind || d->n != allowed)
 			sched_fail("the scenario is not deterministic: choice %u", n_decisions);
-	} else if (!alone && !explore.max_stale && !past_is_new(kind, preemptions)) {
+	} else if (!alone && explore.fresh && !past_is_new(kind, preemptions)) {
 		explore.cut = true;
 		fiber_abandon();
 	} else {
@@ -281,12 +285,12 @@ void point(void)
 
 void point_fence(void)
 {
-	point_if(!explore_is_fresh());
+	point_if(!explore.fresh);
 }
 
 void point_before(uintptr_t address, bool write)
 {
-	point_if(explore.strategy != EXHAUSTIVE || quiet || past_shared(address, write));
+	point_if(explore.strategy != EXHAUSTIVE || quiet || past_shared(address, write) || explore.learns);
 }
 
 /* The runnable threads but this one, the next by number first: so that all get their turn. */

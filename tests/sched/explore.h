@@ -15,6 +15,8 @@ struct exploration {
 	uint64_t seed;		/* random and PCT */
 	uint32_t pct_steps;	/* PCT: about how many steps a schedule has */
 	unsigned int max_preemptions, max_stale;
+	bool fresh;		/* nothing is stale: the exhaustive search without stale reads, and its replay */
+	bool learns;		/* before the exhaustive search: choose at random, to see what is shared */
 	uint32_t max_steps;	/* more are a livelock */
 	bool timers;		/* a timeout may be what the program goes on by */
 	struct {
@@ -34,12 +36,6 @@ extern struct exploration explore;
 static inline bool explore_by_choices(void)
 {
 	return explore.strategy == EXHAUSTIVE || explore.strategy == REPLAY;
-}
-
-/* The exhaustive search without stale reads. */
-static inline bool explore_is_fresh(void)
-{
-	return explore.strategy == EXHAUSTIVE && !explore.max_stale;
 }
 
 void explore_begin(void);

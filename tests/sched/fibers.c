@@ -189,6 +189,7 @@ void fiber_exit(void *result)
 			if (!fibers[i].joined && !fibers[i].detached)
 				sched_fail("thread %u was not joined", i);
 		alloc_report_leaks();
+		events_report_leaks();
 		fiber_abandon();
 	}
 	for (unsigned int i = 0; i < n_fibers; i++)

@@ -90,7 +90,8 @@ struct past {
 	uint64_t wrote, reads;
 };
 void past_begin_search(void);
-bool past_begin_again(void); /* true: an object was found to be shared, and the search has to be done again */
+bool past_grew(void); /* since it was last asked an object was found to be shared */
+void past_begin_again(void); /* ... and what was found counts from now on */
 void past_reset(void);
 void past_read(struct past *object);
 void past_write(struct past *object);
@@ -98,7 +99,6 @@ void past_learn(unsigned int fiber, uint64_t what);
 bool past_is_new(unsigned int kind, unsigned int used); /* reached by so many preemptions */
 bool past_shared(uintptr_t address, bool write);
 extern struct past cpus_past; /* which CPUs there are, and where the threads are */
-extern struct past system_past; /* what lies behind system calls */
 
 /* memory.c */
 __extension__ typedef unsigned __int128 value_t;
@@ -163,6 +163,11 @@ void sync_reset(void);
 void system_reset(void);
 uint64_t *system_clock(void); /* as the thread that runs has it */
 void system_thread_ends(void);
+
+/* events.c */
+void events_reset(void);
+long event_transfer(int fd, bool write, uint64_t *count); /* read(2) and write(2) */
+void events_report_leaks(void);
 
 /* report.c */
 extern bool tracing;

@@ -67,6 +67,7 @@ static bool run(const struct sched_scenario *scenario)
 	past_reset();
 	sync_reset();
 	system_reset();
+	events_reset();
 	if (data_size)
 		memcpy(__start_pd_data, saved_data, data_size);
 	if (bss_size)
@@ -98,8 +99,8 @@ static void replay_name(char *out, size_t size)
 		snprintf(out, size, "pct:%llx:%u", (unsigned long long)explore.seed, explore.pct_steps);
 		break;
 	default:
-		snprintf(out, size, "choices:");
-		explore_print_choices(out + 8, size - 8);
+		snprintf(out, size, explore.fresh ? "fresh:" : "choices:");
+		explore_print_choices(out + strlen(out), size - strlen(out));
 	}
 }
 
@@ -114,9 +115,12 @@ static bool parse_replay(const char *text)
 	} else if (sscanf(text, "pct:%llx:%u", &seed, &steps) == 2) {
 		explore.strategy = PCT;
 		explore.pct_steps = steps;
-	} else if (strncmp(text, "choices:", 8) == 0) {
+	} else if (strncmp(text, "choices:", 8) == 0 || strncmp(text, "fresh:", 6) == 0) {
 		explore.strategy = REPLAY;
-		for (text += 8; sscanf(text, "%u:%u%n", &at, &chosen, &used) == 2 && explore.n_listed < 64;) {
+		explore.fresh = *text == 'f';
+		explore.n_listed = 0;
+		text = strchr(text, ':') + 1;
+		while (sscanf(text, "%u:%u%n", &at, &chosen, &used) == 2 && explore.n_listed < 64) {
 			explore.listed[explore.n_listed].at = at;
 			explore.listed[explore.n_listed++].chosen = chosen;
 			text += used + (text[used] == ',');
@@ -132,6 +136,7 @@ static bool parse_replay(const char *text)
 static bool run_random(const struct sched_scenario *s)
 {
 	explore.strategy = RANDOM;
+	explore.fresh = false;
 	explore.seed = mixed(args.seed, count.random++);
 	return run(s);
 }
@@ -139,19 +144,12 @@ static bool run_random(const struct sched_scenario *s)
 static bool run_pct(const struct sched_scenario *s)
 {
 	explore.strategy = PCT;
+	explore.fresh = false;
 	explore.seed = mixed(args.seed, count.pct);
 	/* A few different guesses: bugs lie near the start and near the end. */
 	explore.pct_steps = count.steps ? (uint32_t)(count.steps / (count.random + count.pct + count.exhaustive)) + 1 : 200;
 	count.pct++;
 	return run(s);
-}
-
-static void begin_exhaustive(const struct sched_scenario *s)
-{
-	explore.max_preemptions = args.preemptions >= 0 ? (unsigned int)args.preemptions : s->preemptions;
-	explore.max_stale = args.stale >= 0 ? (unsigned int)args.stale : s->stale;
-	past_begin_search();
-	explore_first_leaf();
 }
 
 static bool run_exhaustive(const struct sched_scenario *s)
@@ -163,6 +161,31 @@ static bool run_exhaustive(const struct sched_scenario *s)
 	count.exhaustive++;
 	count.cut += explore.cut;
 	return clean;
+}
+
+/* What is shared, until nothing new was seen for a while: each object that the search finds has it begin anew. */
+static bool learn(const struct sched_scenario *s)
+{
+	bool clean = true;
+
+	explore.learns = true;
+	for (unsigned int i = 0, idle = 0; clean && idle < 500 && count.exhaustive < args.exhaustive; i++) {
+		explore.seed = mixed(args.seed, i);
+		clean = run_exhaustive(s);
+		idle = past_grew() ? 0 : idle + 1;
+	}
+	explore.learns = false;
+	past_begin_again();
+	return clean;
+}
+
+static void begin_exhaustive(const struct sched_scenario *s)
+{
+	explore.max_preemptions = args.preemptions >= 0 ? (unsigned int)args.preemptions : s->preemptions;
+	explore.max_stale = args.stale >= 0 ? (unsigned int)args.stale : s->stale;
+	explore.fresh = !explore.max_stale;
+	past_begin_search();
+	explore_first_leaf();
 }
 
 /* All the schedules that were asked for; false when one found something. */
@@ -179,12 +202,15 @@ static bool run_all(const struct sched_scenario *s, double until)
 	if (!clean || (args.seconds != 0 && !args.exhaustive) || !(s->preemptions + s->stale))
 		return clean;
 	begin_exhaustive(s);
+	clean = learn(s);
 	while (clean && !count.exhausted && count.exhaustive < args.exhaustive) {
 		clean = run_exhaustive(s);
-		if (clean && past_begin_again())
+		if (clean && past_grew()) {
+			past_begin_again();
 			explore_first_leaf();
-		else if (clean)
+		} else if (clean) {
 			count.exhausted = !explore_next_leaf();
+		}
 	}
 	return clean;
 }
@@ -194,13 +220,19 @@ static unsigned long schedules(void)
 	return count.random + count.pct + count.exhaustive;
 }
 
-static void report(const struct sched_scenario *s)
+/* How to have the finding again; false if that shows something else, which is a fault of the scheduler. */
+static bool replays(const struct sched_scenario *s, char *how, size_t size)
 {
-	char how[2000];
+	char found[sizeof(finding)];
+	unsigned long steps = count.steps;
+	bool same;
 
-	replay_name(how, sizeof(how));
-	report_finding();
-	printf("    after %lu schedules; replay with --scenario=%s --replay=%s\n", schedules(), s->name, how);
+	replay_name(how, size);
+	memcpy(found, finding, sizeof(found));
+	same = parse_replay(how) && !run(s) && strcmp(found, finding) == 0;
+	memcpy(finding, found, sizeof(found));
+	count.steps = steps;
+	return same;
 }
 
 /* A bug is planted: which of the strategies finds it? They take turns. */
@@ -219,12 +251,15 @@ static bool find(const struct sched_scenario *s)
 static bool run_scenario(const struct sched_scenario *s, double until)
 {
 	double begin = seconds(), took;
-	char exhaustive[140] = "";
-	bool good;
+	char exhaustive[140] = "", how[2000] = "";
+	bool good, found, same;
 
 	memset(&count, 0, sizeof(count));
 	good = args.find != 0 ? find(s) : run_all(s, until);
 	took = seconds() - begin;
+	found = args.find != 0 ? good : !good;
+	same = !found || replays(s, how, sizeof(how));
+	good = good && same;
 	if (count.exhaustive)
 		snprintf(exhaustive, sizeof(exhaustive), ", %lu exhaustive, %lu of them cut short, with %u preemptions and %u stale%s",
 			 count.exhaustive, count.cut, explore.max_preemptions, explore.max_stale,
@@ -232,8 +267,12 @@ static bool run_scenario(const struct sched_scenario *s, double until)
 	printf("%s %s%s%s: %lu schedules (%lu random, %lu PCT%s), %lu steps each, %.0f a second\n", good ? "ok" : "not ok",
 	       args.label, args.label[0] ? " " : "", s->name, schedules(), count.random, count.pct, exhaustive, count.steps / (schedules() + !schedules()),
 	       (double)schedules() / (took + 1e-9));
-	if (args.find != 0 ? good : !good)
-		report(s);
+	if (found) {
+		report_finding();
+		printf("    after %lu schedules; replay with --scenario=%s --replay=%s\n", schedules(), s->name, how);
+	}
+	if (!same)
+		printf("    its replay shows something else: a fault of the scheduler\n");
 	fflush(stdout);
 	total += schedules();
 	return good;

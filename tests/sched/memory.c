@@ -482,7 +482,7 @@ void memory_barrier_all(void)
 {
 	point_fence();
 	/* Where nothing is stale it is needed by nobody; that no data is ordered by it alone, is checked so. */
-	if (n_fibers == 1 || explore_is_fresh())
+	if (n_fibers == 1 || explore.fresh)
 		return;
 	/* Those that have ended too: the kernel's way out is a barrier. */
 	for (unsigned int i = 0; i < n_fibers; i++) {

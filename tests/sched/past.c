@@ -12,7 +12,7 @@
  *
  * What is shared. An operation on an object that no other thread uses, or that nobody changes, can be moved past
  * all of theirs, so there is no need to preempt a thread before it. Which objects are shared is learned by
- * running: when one is found to be, the search begins anew.
+ * running, some schedules by chance before the search; when it finds one itself it begins anew.
  */
 
 #include "explore.h"
@@ -32,7 +32,7 @@ struct users {
 
 static uint64_t *states; /* how it was reached, and in the low bits how many preemptions that took */
 static struct users *users;
-static uint64_t sum; /* of the threads' pasts */
+static bool searching; /* nobody else asks for the past */
 static uint32_t n_states;
 static uint8_t pass;
 static bool grew;
@@ -65,18 +65,25 @@ void past_begin_search(void)
 	begin_pass();
 }
 
-bool past_begin_again(void)
+bool past_grew(void)
 {
-	if (!grew || pass == UINT8_MAX)
-		return false;
+	bool did = grew;
+
+	grew = false;
+	return did;
+}
+
+void past_begin_again(void)
+{
+	if (pass == UINT8_MAX)
+		sched_fail("too many passes of one search");
 	pass++;
 	begin_pass();
-	return true;
 }
 
 void past_reset(void)
 {
-	sum = 0;
+	searching = explore.fresh && explore.strategy == EXHAUSTIVE;
 	for (unsigned int i = 0; i < MAX_THREADS; i++)
 		fibers[i].past = 0;
 }
@@ -90,21 +97,22 @@ static uint64_t mix(uint64_t z)
 
 void past_learn(unsigned int fiber, uint64_t what)
 {
-	uint64_t *past = &fibers[fiber].past;
-
-	sum -= mix(*past + fiber);
-	*past = mix(*past * 31 + what + 1);
-	sum += mix(*past + fiber);
+	if (searching)
+		fibers[fiber].past = mix(fibers[fiber].past * 31 + what + 1);
 }
 
 void past_read(struct past *object)
 {
+	if (!searching)
+		return;
 	past_learn(self, object->wrote);
 	object->reads += mix(fibers[self].past);
 }
 
 void past_write(struct past *object)
 {
+	if (!searching)
+		return;
 	past_learn(self, mix(object->wrote) + object->reads);
 	object->wrote = fibers[self].past;
 	object->reads = 0;
@@ -112,11 +120,13 @@ void past_write(struct past *object)
 
 bool past_is_new(unsigned int kind, unsigned int used)
 {
-	uint64_t key = mix(sum + mix(kind * MAX_THREADS + self + 1)) & ~(uint64_t)((1 << USED_BITS) - 1);
-	uint64_t *slot;
+	uint64_t key = mix(kind * MAX_THREADS + self + 1), *slot;
 
 	if (n_states > MAX_STATES / 4 * 3)
 		return true;
+	for (unsigned int i = 0; i < n_fibers; i++)
+		key += mix(fibers[i].past + i);
+	key = mix(key) & ~(uint64_t)((1 << USED_BITS) - 1);
 	key += (key == 0) << USED_BITS;
 	for (uint64_t i = key >> USED_BITS;; i++) {
 		slot = &states[i % MAX_STATES];

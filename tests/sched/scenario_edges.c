@@ -404,6 +404,55 @@ static void room_fd_of_two_producers(void)
 	end(2, 1);
 }
 
+/* It is made while another thread takes all the room, and a completion gives it back. */
+static void *submit_some(void *unused)
+{
+	(void)unused;
+	submit_all(jobs, (int)search_or(1, 2));
+	return NULL;
+}
+
+static void room_fd_made_under_load(void)
+{
+	pthread_t other;
+	int n = (int)search_or(1, 2), fd;
+
+	begin(n, search_or(1, 3), 1);
+	pthread_create(&other, NULL, submit_some, NULL);
+	fd = padata_room_fd(w.pinst);
+	pthread_join(other, NULL);
+	while (!readable(fd))
+		sched_yield();
+	end(n, 1);
+}
+
+static void room_fd_made_under_load_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	room_fd_made_under_load();
+}
+
+/* ... and while the mask changes, for which one number is left out. */
+static void room_fd_made_in_a_change(void)
+{
+	pthread_t other;
+	int fd;
+
+	begin(0, 3, 1);
+	pthread_create(&other, NULL, take_cpu_1_out, NULL);
+	fd = padata_room_fd(w.pinst);
+	pthread_join(other, NULL);
+	while (!readable(fd))
+		sched_yield();
+	end(0, 1);
+}
+
+static void room_fd_made_in_a_change_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	room_fd_made_in_a_change();
+}
+
 /* M5: the process gains a CPU of the mask while tasks flow; its lane is made beside those that use the others. */
 static void cpu_comes_by_itself(void)
 {
@@ -450,8 +499,11 @@ int main(int argc, char **argv)
 		{"free_against_mask_change", free_against_mask_change, 2, 0, false},
 		{"room_fd", room_fd, 2, 0, false},
 		{"room_fd_by_fences", room_fd_by_fences, 0, 0, false},
-		/* At two the search reports a livelock which its own replay does not show. */
-		{"room_fd_of_two_producers", room_fd_of_two_producers, 1, 0, false},
+		{"room_fd_of_two_producers", room_fd_of_two_producers, 2, 0, false},
+		{"room_fd_made_under_load", room_fd_made_under_load, 2, 0, false},
+		{"room_fd_made_under_load_by_fences", room_fd_made_under_load_by_fences, 0, 0, false},
+		{"room_fd_made_in_a_change", room_fd_made_in_a_change, 2, 0, false},
+		{"room_fd_made_in_a_change_by_fences", room_fd_made_in_a_change_by_fences, 0, 0, false},
 		{"cpu_comes_by_itself", cpu_comes_by_itself, 2, 0, true},
 	};
 

@@ -21,7 +21,7 @@
 
 enum { MAX_KEYS = 16 };
 
-struct past cpus_past, system_past;
+struct past cpus_past;
 uint64_t now_ns;
 unsigned long allowed_cpus = 3;
 
@@ -38,7 +38,7 @@ void system_reset(void)
 	memset(values, 0, sizeof(values));
 	now_ns = 1000000000;
 	allowed_cpus = 3;
-	cpus_past = system_past = (struct past){0};
+	cpus_past = (struct past){0};
 	for (unsigned int i = 0; i < MAX_THREADS; i++)
 		fibers[i].time = now_ns;
 }
