@@ -20,6 +20,9 @@ WARN     := -Wall -Wextra -Wpedantic -Werror
 CPPFLAGS_ALL := -Iinclude -Isrc -D_GNU_SOURCE -MMD -MP $(CPPFLAGS)
 CFLAGS_ALL   := -std=c11 $(WARN) -pthread -fvisibility=hidden $(CFLAGS)
 
+# 'make check' and the like build with this many jobs.
+JOBS ?= $(shell nproc)
+
 # What a machine may lack: each is used by one file, and left out with a line that says so.
 have = $(shell $(CC) -E -include $(1) -x c /dev/null >/dev/null 2>&1 && echo yes)
 HAVE_OPENSSL   := $(call have,openssl/evp.h)
@@ -143,7 +146,7 @@ $(BUILD)/examples/%: examples/%.c $(LIB_A)
 tests: all $(TEST_BIN) $(DRIVERS) $(EXAMPLES)
 
 check: deps
-	@$(MAKE) --no-print-directory tests
+	@$(MAKE) --no-print-directory -j$(JOBS) tests
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run $(TEST_BIN) $(TEST_SH) $(LIVE_TESTS)
 
 SANITIZE_asan  := -O1 -g -fsanitize=address -fno-omit-frame-pointer
@@ -163,7 +166,7 @@ check-tsan: deps
 check-clang: deps
 	@$(MAKE) --no-print-directory sanitized VARIANT=clang CC=clang
 sanitized:
-	@$(MAKE) --no-print-directory tests TEST_ROOMS="$(SANITIZED_ROOMS)"
+	@$(MAKE) --no-print-directory -j$(JOBS) tests TEST_ROOMS="$(SANITIZED_ROOMS)"
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) CC="$(CC)" tests/run \
 		$(patsubst %.c,$(BUILD)/%,$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/test_*.c))) \
 		$(foreach r,$(SANITIZED_ROOMS),$(wildcard tests/$(r)/*.sh)) $(LIVE)
@@ -217,7 +220,7 @@ uninstall:
 PCAP ?= examples/capture/office.pcap
 demo: deps
 	@$(MAKE) -q all >/dev/null 2>&1 || echo "building, half a minute at most"
-	@$(MAKE) -s --no-print-directory -j$$(nproc) all >/dev/null
+	@$(MAKE) -s --no-print-directory -j$(JOBS) all >/dev/null
 	@PADATA_BUILD=$(CURDIR)/$(BUILD) tools/demo.sh "$(PCAP)"
 
 deps:

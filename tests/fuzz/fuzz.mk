@@ -18,7 +18,7 @@ $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(ESP_A) $(LIB_A)
 		$(ESP_A) $(LIB_A) $(LDFLAGS) $(ESP_LIBS) $(STREAM_LIBS)
 
 fuzz: deps
-	@$(MAKE) --no-print-directory fuzzers VARIANT=fuzz CC=clang \
+	@$(MAKE) --no-print-directory -j$(JOBS) fuzzers VARIANT=fuzz CC=clang \
 		CFLAGS="-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all"
 	@tests/fuzz/run build/fuzz/tests/fuzz $(FUZZ_SECONDS) $(FUZZ_TARGETS)
 

@@ -16,7 +16,8 @@ endif
 
 check-gateway: deps
 	@$(MAKE) --no-print-directory tests TEST_ROOMS=gateway
-	@PADATA_GATEWAY_SECONDS=$${PADATA_GATEWAY_SECONDS:-60} PADATA_BUILD=$(CURDIR)/$(BUILD) tests/run $(LIVE_TESTS)
+	@PADATA_GATEWAY_SECONDS=$${PADATA_GATEWAY_SECONDS:-60} PADATA_TESTS_AT_ONCE=1 \
+		PADATA_BUILD=$(CURDIR)/$(BUILD) tests/run $(LIVE_TESTS)
 
 check-interop: deps
 	@tests/gateway/interop_deps

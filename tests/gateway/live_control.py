@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: nothing may be lost under load, and the machine is to carry it.
 """The control socket: SAs added, removed and listed, CPUs, events, counters, and clients that mean no good."""
 import json
 import os

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: nothing may be lost under load, and the machine is to carry it.
 """A network that drops, duplicates, reorders, damages, replays and invents: each packet is counted, once, under its reason."""
 import rig
 

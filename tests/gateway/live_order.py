@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: nothing may be lost under load, and the machine is to carry it.
 """Workers delayed at random: nothing comes out of the tunnel out of order, and numbers on the wire strictly rise."""
 import os
 

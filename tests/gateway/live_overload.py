@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: what the machine can carry is its measure.
 """More than any gateway here can carry: memory stays flat, every drop is counted, and it answers at once afterwards."""
 import os
 import time

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """What the path says: a narrow hop half way, and how the outer header tells routers what the inner one says."""
 import re
+import subprocess
 import sys
 
 import rig
@@ -39,7 +40,9 @@ def narrow_hop(outer, lines):
 
 
 def fits(namespace, size, address):
-    done = namespace.start("ping", "-q", "-n", "-c", 2, "-i", 0.2, "-W", 5, "-M", "do", "-s", size, address)
+    # Until the first answer or the first error, which -q would not count; one that comes to nothing is followed by others.
+    done = namespace.start("ping", "-n", "-c", 1, "-i", 0.2, "-w", 5, "-M", "do", "-s", size, address,
+                           stderr=subprocess.DEVNULL)
     return " 0% packet loss" in done.end(status=None)
 
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: nothing may be lost under load, and the machine is to carry it.
 """The gateway as a process: what it gave up, its memory, its signals, and what outlives it."""
 import glob
 import os

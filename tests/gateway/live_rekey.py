@@ -1,5 +1,6 @@
 #!/usr/bin/python3 -B
 # SPDX-License-Identifier: MIT
+# Alone: nothing may be lost under load, and the machine is to carry it.
 """New keys, and other CPUs, under load: no packet is lost, none overtakes another."""
 import signal
 import time

@@ -79,11 +79,11 @@ $(SCHED_BUILD)/%.d: ;
 sched: $(SCHED_LITMUS) $(SCHED_RINGS) $(SCHED_SCENARIOS)
 
 check-sched: deps
-	@$(MAKE) --no-print-directory -j2 sched
+	@$(MAKE) --no-print-directory -j$(JOBS) sched
 	@tests/sched/check $(SCHED_BUILD)
 
 soak: deps
-	@$(MAKE) --no-print-directory -j2 sched
+	@$(MAKE) --no-print-directory -j$(JOBS) sched
 	@tests/sched/check $(SCHED_BUILD) $(SECONDS)
 
 .PHONY: sched check-sched soak
