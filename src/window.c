@@ -147,8 +147,8 @@ void pd_window_allow(struct pd_window *w, uint64_t limit)
 
 static bool published(const struct pd_window *w, uint64_t seq)
 {
-	/* Acquire: pairs with the release in pd_window_publish(), see there. */
-	return (atomic_load_explicit(task_at(w, seq), memory_order_acquire) & 1) == lap_of(w, seq);
+	/* Relaxed: who goes on to the task acquires it in pd_window_task(), which can see no older value. */
+	return (atomic_load_explicit(task_at(w, seq), memory_order_relaxed) & 1) == lap_of(w, seq);
 }
 
 unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first)
@@ -178,19 +178,8 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 
 bool pd_window_claimable(const struct pd_window *w)
 {
-	/* Acquire, both: as in pd_window_claim(). */
-	uint64_t next = atomic_load_explicit(&w->claimed, memory_order_acquire);
-	uint64_t seen;
-
-	/* Again when it was overtaken: its slot may already hold the next lap's task, which looks like none.
-	 */
-	do {
-		seen = next;
-		if (published(w, seen))
-			return true;
-		next = atomic_load_explicit(&w->claimed, memory_order_acquire);
-	} while (next != seen);
-	return false;
+	/* Relaxed: ordered by the caller's barrier. */
+	return published(w, atomic_load_explicit(&w->claimed, memory_order_relaxed));
 }
 
 void *pd_window_task(const struct pd_window *w, uint64_t seq)
@@ -210,14 +199,15 @@ enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 	/*
 	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
 	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
-	 * without it the new holder might deliver ahead of the last one.
+	 * without it the new holder might deliver ahead of the last one. No release then: it takes the task
+	 * itself.
 	 */
 	if (old == state_of(w, seq, OPEN) &&
 	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_release,
 						    memory_order_relaxed))
 		return PD_DONE;
 	if (old == state_of(w, seq, TOKEN) &&
-	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acq_rel,
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acquire,
 						    memory_order_relaxed))
 		return PD_TOKEN;
 	return PD_TWICE;
