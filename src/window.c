@@ -199,15 +199,14 @@ enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 	/*
 	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
 	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
-	 * without it the new holder might deliver ahead of the last one. No release then: it takes the task
-	 * itself.
+	 * without it the new holder might deliver ahead of the last one.
 	 */
 	if (old == state_of(w, seq, OPEN) &&
 	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_release,
 						    memory_order_relaxed))
 		return PD_DONE;
 	if (old == state_of(w, seq, TOKEN) &&
-	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acquire,
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acq_rel,
 						    memory_order_relaxed))
 		return PD_TOKEN;
 	return PD_TWICE;
