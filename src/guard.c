@@ -81,18 +81,43 @@ static bool is_inside(struct pd_guard *guard, const void *instance, bool sleeper
 	return false;
 }
 
-void pd_guard_wait(const void *instance, bool sleepers)
+static bool anybody_inside(const void *instance)
 {
-	/* Held throughout, so that no guard's thread, and with it its memory, goes while it is looked at. */
+	bool inside = false;
+
+	pthread_mutex_lock(&registry_lock);
+	for (struct pd_guard *guard = registry; guard && !inside; guard = guard->next)
+		inside = guard != &pd_guard_self && is_inside(guard, instance, true);
+	pthread_mutex_unlock(&registry_lock);
+	return inside;
+}
+
+static void wait_for_calls(const void *instance)
+{
+	/*
+	 * Held throughout, so that no guard's thread, and with it its memory, goes while it is looked at. A
+	 * call that does not sleep has no need of it.
+	 */
 	pthread_mutex_lock(&registry_lock);
 	for (struct pd_guard *guard = registry; guard; guard = guard->next) {
 		uint64_t entries = atomic_load_explicit(&guard->entries, memory_order_relaxed);
 
 		if (guard == &pd_guard_self)
 			continue;
-		while (is_inside(guard, instance, sleepers) &&
-		       (sleepers || entries == atomic_load_explicit(&guard->entries, memory_order_relaxed)))
+		while (is_inside(guard, instance, false) &&
+		       entries == atomic_load_explicit(&guard->entries, memory_order_relaxed))
 			sched_yield();
 	}
 	pthread_mutex_unlock(&registry_lock);
+}
+
+void pd_guard_wait(const void *instance, bool sleepers)
+{
+	if (!sleepers) {
+		wait_for_calls(instance);
+		return;
+	}
+	/* One that sleeps may be a change, which waits for calls itself. */
+	while (anybody_inside(instance))
+		sched_yield();
 }
