@@ -71,12 +71,16 @@ static void runs_are_robbed_by_fences(void)
 	runs_are_robbed();
 }
 
-/* The window's size, set while another thread starts and uses it, or sets it too. */
+/* The window's size, set while another thread starts and uses it, or sets it too. It is fixed once a task is accepted. */
+static unsigned int window_in_use;
+
 static void *start_and_submit(void *unused)
 {
 	(void)unused;
 	padata_start(w.pinst);
-	submit_all(jobs, 2);
+	submit_all(jobs, 1);
+	window_in_use = padata_get_window(w.pinst);
+	submit_all(&jobs[1], 1);
 	return NULL;
 }
 
@@ -92,6 +96,7 @@ static void set_window_against_start(void)
 	SCHED_CHECK(result == 0 || result == -EBUSY);
 	pthread_join(other, NULL);
 	SCHED_CHECK(padata_get_window(w.pinst) == (result ? 2 : 5));
+	SCHED_CHECK(padata_get_window(w.pinst) == window_in_use);
 	end(2, 1);
 }
 

@@ -9,6 +9,7 @@
  * returns. The scheduler runs it once for each schedule.
  */
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ bool sched_is_search(void);
 
 /* The CPUs that the program may run on, as sched_getaffinity() has it; two at the start of each schedule. */
 void sched_allow_cpus(unsigned long cpus);
+
+/* Whether a thread of the scenario sleeps, or waits for a mutex: as a second that has passed would tell. */
+bool sched_waits(pthread_t thread);
 
 /*
  * Off: nothing is chosen, the thread runs on, reads are fresh, races and accesses are not checked; for setting up

@@ -138,6 +138,15 @@ int sched_pthread_detach(pthread_t thread)
 	return 0;
 }
 
+bool sched_waits(pthread_t thread)
+{
+	enum wait wait = fibers[(unsigned int)thread - 1].wait;
+	bool waits = wait != RUNS && wait != FINISHED;
+
+	past_learn(self, waits);
+	return waits;
+}
+
 pthread_t sched_pthread_self(void)
 {
 	return running ? (pthread_t)(self + 1) : pthread_self();

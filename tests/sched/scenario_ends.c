@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * Who is still inside when an instance ends, or its CPUs change: calls that were seen to be under way, lanes on
+ * their way to rest or out of the crew.
+ */
+
+#include "world.h"
+
+#include "futex.h"
+#include "instance.h"
+
+#include <unistd.h>
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+static atomic_bool done, freed;
+
+static void begin(int n, unsigned long cpus, unsigned int window)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, 0);
+}
+
+static void say_done(struct job *job)
+{
+	(void)job;
+	atomic_store_explicit(&done, true, memory_order_release);
+}
+
+/* The task is seen to have completed, so the instance may go: but not before the call that submitted it has ended. */
+static void *submit_and_stay(void *batch)
+{
+	struct padata_priv *task = &jobs[0].padata;
+
+	if (batch)
+		SCHED_CHECK(padata_do_parallel_batch(w.pinst, &task, 1, 0) == 1);
+	else
+		SCHED_CHECK(padata_do_parallel(w.pinst, task, 0) == -EINPROGRESS);
+	/* A thread that ends is inside of nothing: this one lives on. */
+	while (!atomic_load_explicit(&freed, memory_order_relaxed))
+		sched_yield();
+	return NULL;
+}
+
+static void free_when_done(void *batch)
+{
+	pthread_t producer;
+
+	begin(1, 1, 1);
+	w.on_serial = say_done;
+	pthread_create(&producer, NULL, submit_and_stay, batch);
+	while (!atomic_load_explicit(&done, memory_order_acquire))
+		sched_yield();
+	padata_free(w.pinst);
+	atomic_store_explicit(&freed, true, memory_order_relaxed);
+	pthread_join(producer, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+static void free_against_submission(void)
+{
+	free_when_done(NULL);
+}
+
+static void free_against_batch(void)
+{
+	free_when_done(&w);
+}
+
+static void *finish_and_stay(void *unused)
+{
+	struct job *job;
+
+	(void)unused;
+	while (!(job = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
+		sched_yield();
+	job_finish(job);
+	while (!atomic_load_explicit(&freed, memory_order_relaxed))
+		sched_yield();
+	return NULL;
+}
+
+static void free_against_completion(void)
+{
+	pthread_t foreign;
+
+	begin(1, 1, 1);
+	w.on_serial = say_done;
+	jobs[0].deferred = true;
+	pthread_create(&foreign, NULL, finish_and_stay, NULL);
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&done, memory_order_acquire))
+		sched_yield();
+	padata_free(w.pinst);
+	atomic_store_explicit(&freed, true, memory_order_relaxed);
+	pthread_join(foreign, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* M4: a change waits for tasks, another call waits for that change, and has for long when the end comes. */
+static void *change(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void *set_window(void *unused)
+{
+	int result = padata_set_window(w.pinst, 3);
+
+	(void)unused;
+	SCHED_CHECK(result == 0 || result == -EBUSY);
+	return NULL;
+}
+
+static void free_against_waiting(void *(*call)(void *))
+{
+	pthread_t changer, other;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&changer, NULL, change, NULL);
+	while (!(atomic_load_explicit(&w.pinst->window.gate, memory_order_relaxed) & PD_GATE_CHANGING))
+		sched_yield();
+	pthread_create(&other, NULL, call, NULL);
+	while (!sched_waits(other))
+		sched_yield();
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	job_finish(&jobs[0]);
+	padata_free(w.pinst);
+	pthread_join(changer, NULL);
+	pthread_join(other, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+static void free_against_waiting_change(void)
+{
+	free_against_waiting(change);
+}
+
+static void free_against_waiting_set_window(void)
+{
+	free_against_waiting(set_window);
+}
+
+/*
+ * A callback starts the instance anew while it is being freed. Who waits for room is told so by the last completion,
+ * and finds neither room nor the end: that is told by padata_free() alone.
+ */
+static void start_again(struct job *job)
+{
+	(void)job;
+	padata_start(w.pinst);
+}
+
+static void *wait_for_room_in_vain(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_wait_room(w.pinst) <= 0);
+	return NULL;
+}
+
+static void *finish_when_shut(void *unused)
+{
+	(void)unused;
+	while (!(atomic_load_explicit(&w.pinst->window.gate, memory_order_relaxed) & PD_GATE_CHANGING) ||
+	       !atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	job_finish(&jobs[0]);
+	return NULL;
+}
+
+static void free_against_start(void)
+{
+	pthread_t waiter, foreign;
+
+	begin(1, 1, 1);
+	w.on_serial = start_again;
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&waiter, NULL, wait_for_room_in_vain, NULL);
+	/* It sleeps until it is woken, and for no time only. */
+	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed) & PD_AWAIT_ROOM))
+		sched_yield();
+	pthread_create(&foreign, NULL, finish_when_shut, NULL);
+	padata_free(w.pinst);
+	pthread_join(waiter, NULL);
+	pthread_join(foreign, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/*
+ * An instance ends in a callback of another, on a worker of both, while its own lane is queued there: a call has
+ * come late. The lane rests in the callback's hands, and the outer instance ends next.
+ */
+static struct padata_instance *inner;
+
+static void call_and_free_inner(struct job *job)
+{
+	struct pd_lane *lane = inner->lane_list[0];
+
+	(void)job;
+	if (pd_inbox_poke(&lane->inbox))
+		pd_worker_queue(lane->worker, &lane->work);
+	padata_free(inner);
+}
+
+static void free_of_a_queued_lane(void)
+{
+	begin(1, 1, 1);
+	w.on_serial = call_and_free_inner;
+	sched_explore(false);
+	inner = instance_on(w.wq, 1, 1);
+	sched_explore(true);
+	submit_all(jobs, 1);
+	padata_free(w.pinst);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* What comes behind a flush has reached the serial stage before the flush looks: it is not waited for. */
+static void dawdle(struct job *job)
+{
+	for (int i = 0; i < 3 && job->number == 1; i++)
+		sched_yield();
+}
+
+static void *submit_second(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[1], 1);
+	return NULL;
+}
+
+static void flush_against_serial(void)
+{
+	pthread_t other;
+
+	begin(2, search_or(1, 3), 2);
+	/* So short that both may be one run. */
+	w.pinst->lane_list[0]->task_ns = 1000;
+	w.on_serial = dawdle;
+	jobs[1].producer = 1;
+	pthread_create(&other, NULL, submit_second, NULL);
+	submit_all(jobs, 1);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	pthread_join(other, NULL);
+	world_end(&w);
+}
+
+/* A flush is told of the last task that it waits for now: its worker may come to no rest before the flush has ended. */
+static struct pd_parker flushed;
+
+static void wait_for_the_flush(struct padata_priv *padata)
+{
+	pd_park(&flushed);
+	job_parallel(padata);
+}
+
+static void *flush_and_say_so(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	atomic_store_explicit(&done, true, memory_order_relaxed);
+	pd_unpark(&flushed);
+	return NULL;
+}
+
+static void flush_against_parallel(void)
+{
+	pthread_t flusher;
+
+	begin(2, 1, 2);
+	jobs[1].padata.parallel = wait_for_the_flush;
+	submit_all(jobs, 1);
+	pthread_create(&flusher, NULL, flush_and_say_so, NULL);
+	/* What is submitted before the flush begins it would wait for. */
+	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS) &&
+	       !atomic_load_explicit(&done, memory_order_relaxed))
+		sched_yield();
+	submit_all(&jobs[1], 1);
+	pthread_join(flusher, NULL);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
+static void flush_against_parallel_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	flush_against_parallel();
+}
+
+/* M5: a lane leaves the crew, since its CPU was lost, at the moment in which that comes back; then it is needed. */
+static struct pd_parker met;
+static atomic_int came;
+
+static void meet(struct padata_priv *padata)
+{
+	if (atomic_fetch_add_explicit(&came, 1, memory_order_relaxed))
+		pd_unpark(&met);
+	else
+		pd_park(&met);
+	job_parallel(padata);
+}
+
+static void cpu_comes_back_as_its_lane_leaves(void)
+{
+	begin(3, 3, 4);
+	w.mask = 0;
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 1;
+	jobs[1].padata.parallel = jobs[2].padata.parallel = meet;
+	sched_explore(false);
+	sched_allow_cpus(2);
+	pd_mask_look(w.pinst, UINT64_MAX);
+	sched_explore(true);
+	submit_all(jobs, 1);
+	sched_allow_cpus(3);
+	pd_mask_look(w.pinst, UINT64_MAX);
+	submit_all(&jobs[1], 2);
+	world_end(&w);
+	check_all(&w, jobs, 3, 1);
+}
+
+/* ... and the producer runs on a CPU whose lane is made at this moment. */
+static void *look_at_cpus(void *unused)
+{
+	(void)unused;
+	pd_mask_look(w.pinst, UINT64_MAX);
+	return NULL;
+}
+
+static void cpu_comes_under_its_producer(void)
+{
+	pthread_t other;
+	cpu_set_t second;
+	int n = (int)search_or(2, 3);
+
+	sched_allow_cpus(1);
+	begin(3, 3, 4);
+	sched_explore(false);
+	sched_allow_cpus(3);
+	CPU_ZERO(&second);
+	CPU_SET(1, &second);
+	SCHED_CHECK(sched_setaffinity(0, sizeof(second), &second) == 0);
+	sched_explore(true);
+	pthread_create(&other, NULL, look_at_cpus, NULL);
+	submit_all(jobs, n);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_all(&w, jobs, n, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"free_against_submission", free_against_submission, 2, 0, false},
+		{"free_against_batch", free_against_batch, 2, 0, false},
+		{"free_against_completion", free_against_completion, 2, 0, false},
+		{"free_against_waiting_change", free_against_waiting_change, 2, 0, false},
+		{"free_against_waiting_set_window", free_against_waiting_set_window, 2, 0, false},
+		{"free_against_start", free_against_start, 2, 0, true},
+		{"free_of_a_queued_lane", free_of_a_queued_lane, 2, 0, false},
+		{"flush_against_serial", flush_against_serial, 2, 0, false},
+		{"flush_against_parallel", flush_against_parallel, 2, 0, false},
+		{"flush_against_parallel_by_fences", flush_against_parallel_by_fences, 0, 0, false},
+		{"cpu_comes_back_as_its_lane_leaves", cpu_comes_back_as_its_lane_leaves, 2, 0, false},
+		{"cpu_comes_under_its_producer", cpu_comes_under_its_producer, 2, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
