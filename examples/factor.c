@@ -33,15 +33,15 @@ int main(void)
 	struct workqueue_struct *wq = create_workqueue("factor");
 	struct padata_instance *pinst = padata_alloc(cpu_active_mask, wq);
 	int cb_cpu = (int)cpumask_first(cpu_active_mask), err = -EINPROGRESS;
-	struct number *n = NULL;
+	struct number *n, next = {.padata = {.parallel = factor, .serial = print}};
 
 	padata_start(pinst);
-	while (err == -EINPROGRESS && (n = calloc(1, sizeof(*n))) && scanf("%llu", &n->value) == 1) {
-		n->padata = (struct padata_priv){.parallel = factor, .serial = print};
+	while (err == -EINPROGRESS && scanf("%llu", &next.value) == 1 && (n = malloc(sizeof(*n)))) {
+		*n = next;
 		while ((err = padata_do_parallel(pinst, &n->padata, cb_cpu)) == -EBUSY)
 			padata_wait_room(pinst);
 	}
 	padata_free(pinst); /* returns when all have been printed */
 	destroy_workqueue(wq);
-	return !n || err != -EINPROGRESS;
+	return !feof(stdin) || err != -EINPROGRESS;
 }

@@ -45,6 +45,12 @@ for run in 1 2 3; do
 done >"$tmp/wrong" 2>&1
 empty "its program prints what factor(1) prints, in the same order" "$tmp/wrong"
 
+"$CC" -g -fsanitize=address -pthread -Iinclude -o "$tmp/checked" "$tmp/factor.c" "$build/libpadata.a" >"$tmp/wrong" 2>&1
+head -n 200 "$tmp/numbers" | "$tmp/checked" 2>>"$tmp/wrong" >"$tmp/got" || echo "exit status $?" >>"$tmp/wrong"
+"$tmp/checked" </dev/null >>"$tmp/wrong" 2>&1 || echo "nothing to read: exit status $?" >>"$tmp/wrong"
+! echo 1 x | "$tmp/factor" >/dev/null || echo "what is no number: exit status 0" >>"$tmp/wrong"
+empty "its program gives back what it took, and says whether it went well" "$tmp/wrong"
+
 for page in *.md doc/*.md; do
 	grep -o '](\([^)#]*\)' "$page" | sed 's/^](//' | while read -r path; do
 		case $path in '' | http*) continue ;; esac
