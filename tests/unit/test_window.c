@@ -243,6 +243,7 @@ static void *toil(void *arg)
 		if (!n)
 			sched_yield();
 		for (unsigned int i = n; i-- > 0;) {
+			CHECK(pd_window_task(&shared, first + i));
 			if (pd_window_done(&shared, first + i) == PD_TOKEN)
 				deliver(first + i);
 		}
@@ -263,6 +264,7 @@ static void many_threads(void)
 	for (int i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
 	while (pd_window_claim(&shared, 1, 1, &first)) {
+		CHECK(pd_window_task(&shared, first));
 		if (pd_window_done(&shared, first) == PD_TOKEN)
 			deliver(first);
 	}
