@@ -60,7 +60,8 @@ $(BUILD)/tools/padata.o $(BUILD)/tools/stream_%.o: CPPFLAGS_ALL := -Iinclude -D_
 	-DPADATA_VERSION='"$(VERSION)"' $(CPPFLAGS)
 
 $(BUILD)/esp/%.o $(BUILD)/tools/esp_%.o $(BUILD)/tools/padata_esp.o: CPPFLAGS_ALL := \
-	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
+	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP -DPADATA_VERSION='"$(VERSION)"' $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) \
+	$(CPPFLAGS)
 $(BUILD)/tests/esp/%: CPPFLAGS_ALL := \
 	-Iinclude -Iesp -D_GNU_SOURCE -MMD -MP $(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
 $(BUILD)/gateway/%.o $(BUILD)/tests/gateway/% $(BUILD)/tools/esp_cmd_%.o $(BUILD)/tools/esp_gateway.o: CPPFLAGS_ALL := \

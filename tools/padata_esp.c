@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* padata-esp: IPsec ESP on every CPU, in order: captures, and a live gateway. */
-#include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -96,14 +96,25 @@ void *esp_memory(void *p)
 	return p;
 }
 
+static bool asks_for_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+static int print(const char *text)
+{
+	fputs(text, stdout);
+	return fflush(stdout) ? ESP_EXIT_OUTPUT : ESP_EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	const char *name = argc > 1 ? argv[1] : "";
 
-	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
-		fputs(usage, stdout);
-		return fflush(stdout) ? ESP_EXIT_OUTPUT : ESP_EXIT_OK;
-	}
+	if (asks_for_help(name) || !strcmp(name, "help") || (argc == 3 && asks_for_help(argv[2])))
+		return print(usage);
+	if (!strcmp(name, "--version"))
+		return print("padata-esp " PADATA_VERSION "\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (!strcmp(name, commands[i].name))
 			return commands[i].run(argc - 1, argv + 1);

@@ -21,7 +21,11 @@ usage() {
 	status 2 "$esp" genkey --src 192.0.2.1 --dst 2001:db8::1
 	status 2 "$esp" frobnicate
 	says frobnicate
-	"$esp" --help | grep -q 'Exit status'
+	for words in --help help "encrypt --help" "genkey -h" "top --help"; do
+		# shellcheck disable=SC2086
+		"$esp" $words | grep -q 'Exit status'
+	done
+	"$esp" --version | grep -qE '^padata-esp [0-9.]+$'
 }
 
 sa_files() {
