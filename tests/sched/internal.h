@@ -110,10 +110,6 @@ void memory_store(void *address, unsigned int size, value_t value, enum order or
 value_t memory_rmw(void *address, unsigned int size, enum op op, value_t operand, enum order order, void *pc);
 value_t memory_cas(void *address, unsigned int size, value_t expected, value_t desired, enum order order,
 		   enum order failure, void *pc);
-void memory_fence(enum order order);
-void memory_barrier_all(void); /* membarrier(2) */
-void memory_synchronise_all(void); /* as if every thread had met all others */
-void view_join(struct view *into, const struct view *from);
 static inline void time_join(uint64_t *into, uint64_t from)
 {
 	*into = *into > from ? *into : from;
@@ -123,6 +119,12 @@ static inline void tick(void)
 	fibers[self].now.hb[self]++;
 	fibers[self].now.coh[self]++;
 }
+
+/* views.c */
+void views_reset(void);
+void memory_fence(enum order order);
+void memory_barrier_all(void); /* membarrier(2) */
+void memory_synchronise_all(void); /* as if every thread had met all others */
 
 /* shadow.c: plain accesses */
 struct word {

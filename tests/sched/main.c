@@ -62,6 +62,7 @@ static double seconds(void)
 static bool run(const struct sched_scenario *scenario)
 {
 	memory_reset();
+	views_reset();
 	shadow_reset();
 	alloc_reset();
 	past_reset();

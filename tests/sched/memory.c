@@ -17,6 +17,7 @@
 
 #include "explore.h"
 #include "internal.h"
+#include "views.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -47,8 +48,6 @@ enum { DEPTH = 12, MAX_STORES = 1 << 18, MAX_LOCS = 1 << 17, STALE_RUN = 8 };
 static struct store *stores;
 static struct loc *locs;
 static uint32_t n_stores = 1, n_locs = 1;
-static uint32_t now_step;		/* the time of seq_cst events */
-static uint32_t sc_fences[MAX_THREADS]; /* all that the threads knew when they passed a seq_cst fence */
 
 void memory_reset(void)
 {
@@ -58,33 +57,6 @@ void memory_reset(void)
 		locs = (struct loc *)(stores + MAX_STORES);
 	}
 	n_stores = n_locs = 1;
-	now_step = 1;
-	memset(sc_fences, 0, sizeof(sc_fences));
-}
-
-void view_join(struct view *into, const struct view *from)
-{
-	for (unsigned int i = 0; i < MAX_THREADS; i++) {
-		into->hb[i] = into->hb[i] > from->hb[i] ? into->hb[i] : from->hb[i];
-		into->coh[i] = into->coh[i] > from->coh[i] ? into->coh[i] : from->coh[i];
-	}
-	into->sc = into->sc > from->sc ? into->sc : from->sc;
-}
-
-void memory_synchronise_all(void)
-{
-	struct view all = fibers[0].now;
-
-	for (unsigned int i = 1; i < n_fibers; i++)
-		view_join(&all, &fibers[i].now);
-	for (unsigned int i = 0; i < n_fibers; i++) {
-		time_join(&fibers[0].time, fibers[i].time);
-		fibers[i].now = all;
-		fibers[i].now.hb[i]++;
-		fibers[i].now.coh[i]++;
-	}
-	for (unsigned int i = 1; i < n_fibers; i++)
-		fibers[i].time = fibers[0].time;
 }
 
 static value_t raw_read(const void *address, unsigned int size)
@@ -207,16 +179,6 @@ static struct loc *enter(void *address, unsigned int size, bool write, bool may_
 	loc->read[self] = f->now.hb[self];
 	loc->read_pc = pc;
 	return loc;
-}
-
-static bool acquires(enum order order)
-{
-	return order == ACQUIRE || order == CONSUME || order == ACQ_REL || order == SEQ_CST;
-}
-
-static bool releases(enum order order)
-{
-	return order == RELEASE || order == ACQ_REL || order == SEQ_CST;
 }
 
 static void observe(struct store *s, enum order order)
@@ -447,51 +409,6 @@ value_t memory_cas(void *address, unsigned int size, value_t expected, value_t d
 	if (unlikely(tracing))
 		trace(done ? "cas, was" : "cas fails, is", (uintptr_t)address, (unsigned long long)s->value, pc);
 	return s->value;
-}
-
-static void fence(struct fiber *f, enum order order)
-{
-	if (acquires(order))
-		view_join(&f->now, &f->acq);
-	if (order == SEQ_CST) {
-		for (unsigned int i = 0; i < MAX_THREADS; i++) {
-			if (sc_fences[i] < f->now.hb[i])
-				sc_fences[i] = f->now.hb[i];
-			f->now.coh[i] = sc_fences[i];
-		}
-		f->now.sc = ++now_step;
-	}
-	if (releases(order))
-		f->rel = f->now;
-}
-
-void memory_fence(enum order order)
-{
-	struct fiber *f = &fibers[self];
-
-	if (!running)
-		return;
-	point_fence();
-	if (n_fibers == 1)
-		return;
-	fence(f, order);
-	tick();
-}
-
-void memory_barrier_all(void)
-{
-	point_fence();
-	/* Where nothing is stale it is needed by nobody; that no data is ordered by it alone, is checked so. */
-	if (n_fibers == 1 || explore.fresh)
-		return;
-	/* Those that have ended too: the kernel's way out is a barrier. */
-	for (unsigned int i = 0; i < n_fibers; i++) {
-		fence(&fibers[i], SEQ_CST);
-		fibers[i].now.hb[i]++;
-		fibers[i].now.coh[i]++;
-	}
-	fence(&fibers[self], SEQ_CST);
-	tick();
 }
 
 void memory_against_plain(struct word *word, uintptr_t address, unsigned int mask, bool write, void *pc)

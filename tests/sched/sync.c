@@ -6,7 +6,7 @@
  * kernel does under its lock, and may return early, as the kernel may.
  */
 
-#include "internal.h"
+#include "views.h"
 
 #include <errno.h>
 #include <limits.h>
