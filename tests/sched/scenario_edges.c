@@ -5,7 +5,7 @@
  * end, a CPU that comes by itself.
  */
 
-#include "world.h"
+#include "jobs.h"
 
 #include "debug.h"
 #include "futex.h"
@@ -13,22 +13,6 @@
 
 #include <poll.h>
 #include <unistd.h>
-
-static struct world w;
-static struct job jobs[MAX_JOBS];
-
-static void begin(int n, unsigned long cpus, unsigned int window)
-{
-	world_begin(&w, cpus, window);
-	for (int i = 0; i < n; i++)
-		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
-}
-
-static void end(int n, int times)
-{
-	world_end(&w);
-	check_all(&w, jobs, n, times);
-}
 
 /* Tasks that are known to be short are claimed several at once; the other lane robs what has not begun. */
 static void runs_are_robbed(void)

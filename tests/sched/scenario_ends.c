@@ -5,23 +5,14 @@
  * their way to rest or out of the crew.
  */
 
-#include "world.h"
+#include "jobs.h"
 
 #include "futex.h"
 #include "instance.h"
 
 #include <unistd.h>
 
-static struct world w;
-static struct job jobs[MAX_JOBS];
 static atomic_bool done, freed;
-
-static void begin(int n, unsigned long cpus, unsigned int window)
-{
-	world_begin(&w, cpus, window);
-	for (int i = 0; i < n; i++)
-		job_init(&jobs[i], &w, i, 0);
-}
 
 static void say_done(struct job *job)
 {
@@ -246,6 +237,7 @@ static void flush_against_serial(void)
 	pthread_t other;
 
 	begin(2, search_or(1, 3), 2);
+	all_on(0);
 	/* So short that both may be one run. */
 	w.pinst->lane_list[0]->task_ns = 1000;
 	w.on_serial = dawdle;
@@ -301,24 +293,11 @@ static void flush_against_parallel_by_fences(void)
 }
 
 /* M5: a lane leaves the crew, since its CPU was lost, at the moment in which that comes back; then it is needed. */
-static struct pd_parker met;
-static atomic_int came;
-
-static void meet(struct padata_priv *padata)
-{
-	if (atomic_fetch_add_explicit(&came, 1, memory_order_relaxed))
-		pd_unpark(&met);
-	else
-		pd_park(&met);
-	job_parallel(padata);
-}
-
 static void cpu_comes_back_as_its_lane_leaves(void)
 {
 	begin(3, 3, 4);
 	w.mask = 0;
-	for (int i = 0; i < 3; i++)
-		jobs[i].cb_cpu = 1;
+	all_on(1);
 	jobs[1].padata.parallel = jobs[2].padata.parallel = meet;
 	sched_explore(false);
 	sched_allow_cpus(2);
@@ -348,6 +327,7 @@ static void cpu_comes_under_its_producer(void)
 
 	sched_allow_cpus(1);
 	begin(3, 3, 4);
+	all_on(0);
 	sched_explore(false);
 	sched_allow_cpus(3);
 	CPU_ZERO(&second);

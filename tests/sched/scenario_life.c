@@ -2,22 +2,13 @@
 
 /* The life of an instance and its masks, against what goes on at the same time. */
 
-#include "world.h"
+#include "jobs.h"
 
 #include "futex.h"
 
 #include <unistd.h>
 
-static struct world w;
-static struct job jobs[MAX_JOBS];
 static atomic_int accepted;
-
-static void begin(int n, unsigned long cpus, unsigned int window)
-{
-	world_begin(&w, cpus, window);
-	for (int i = 0; i < n; i++)
-		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
-}
 
 /* Submit jobs[first] to the end, each until it is accepted, or refused for good. */
 static void *submit_some(void *range)
@@ -190,8 +181,7 @@ static void cpu_lost_and_found(void)
 
 	begin(n, 3, 2);
 	w.mask = 0;
-	for (int i = 0; i < n; i++)
-		jobs[i].cb_cpu = 0;
+	all_on(0);
 	submit_some(range(0, 1));
 	sched_allow_cpus(1);
 	submit_some(range(1, 2));
@@ -202,24 +192,11 @@ static void cpu_lost_and_found(void)
 }
 
 /* ... and is used again: two tasks that wait for each other need both CPUs. */
-static struct pd_parker met;
-static atomic_int came;
-
-static void meet(struct padata_priv *padata)
-{
-	if (atomic_fetch_add_explicit(&came, 1, memory_order_relaxed))
-		pd_unpark(&met);
-	else
-		pd_park(&met);
-	job_parallel(padata);
-}
-
 static void cpu_found_again(void)
 {
 	begin(5, 3, 8);
 	w.mask = 0;
-	for (int i = 0; i < 5; i++)
-		jobs[i].cb_cpu = 0;
+	all_on(0);
 	jobs[3].padata.parallel = jobs[4].padata.parallel = meet;
 	sched_allow_cpus(1);
 	submit_some(range(0, 1));
@@ -393,8 +370,7 @@ static void flush_against_producer(void)
 	pthread_t other;
 
 	begin(3, search_or(1, 3), 4);
-	for (int i = 0; i < 3; i++)
-		jobs[i].cb_cpu = 0;
+	all_on(0);
 	jobs[1].producer = jobs[2].producer = 1;
 	pthread_create(&other, NULL, submit_second_and_third, NULL);
 	submit_some(range(0, 1));

@@ -2,25 +2,9 @@
 
 /* The way of a task: submission, parallel(), completion by whoever, delivery in order, room for the next. */
 
-#include "world.h"
+#include "jobs.h"
 
 #include "futex.h"
-
-static struct world w;
-static struct job jobs[MAX_JOBS];
-
-static void begin(int n, unsigned long cpus, unsigned int window)
-{
-	world_begin(&w, cpus, window);
-	for (int i = 0; i < n; i++)
-		job_init(&jobs[i], &w, i, (cpus >> (i & 1) & 1) ? i & 1 : !(i & 1));
-}
-
-static void end(int n, int times)
-{
-	world_end(&w);
-	check_all(&w, jobs, n, times);
-}
 
 /* A task is submitted while the one before it is on its way out. */
 static void submit_against_drain(void)
@@ -42,8 +26,7 @@ static void sleep_against_wake(void)
 static void drain_hand_over(void)
 {
 	begin(3, 3, 4);
-	for (int i = 0; i < 3; i++)
-		jobs[i].cb_cpu = 0;
+	all_on(0);
 	submit_all(jobs, 3);
 	end(3, 1);
 }
