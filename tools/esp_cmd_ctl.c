@@ -7,10 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "config_file.h"
 #include "emit.h"
 #include "esp_gateway.h"
 #include "esp_tool.h"
+#include "key_file.h"
 
 #define REQUEST_MAX 4096
 
@@ -48,7 +48,7 @@ static struct body read_sas(const char *path)
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	if (fd < 0)
 		esp_fail(ESP_EXIT_SA, "%s: %s", path, strerror(errno));
-	if (gw_file_read(fd, path, &b.text, &b.len, err) != 0)
+	if (esp_key_file_read(fd, path, false, &b.text, &b.len, err) != 0)
 		esp_fail(ESP_EXIT_SA, "%s", err);
 	close(fd);
 	return b;
