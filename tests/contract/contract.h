@@ -310,15 +310,25 @@ static inline void until_asleep(atomic_int *tid)
 	}
 }
 
-static inline int thread_count(void)
+static inline int entries(const char *directory)
 {
 	int n = 0;
-	DIR *d = opendir("/proc/self/task");
+	DIR *d = opendir(directory);
 	CHECK(d);
 	for (struct dirent *e; (e = readdir(d));)
 		n += e->d_name[0] != '.';
 	closedir(d);
 	return n;
+}
+
+static inline int thread_count(void)
+{
+	return entries("/proc/self/task");
+}
+
+static inline int open_files(void)
+{
+	return entries("/proc/self/fd");
 }
 
 /* Run body in a child; returns its status, and what it wrote to standard error. */

@@ -222,17 +222,6 @@ static void whole_life(void)
 	rig_end(rig);
 }
 
-static int open_files(void)
-{
-	int n = 0;
-	DIR *d = opendir("/proc/self/fd");
-	CHECK(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void all_memory_comes_back(void)
 {
 	int threads = thread_count();

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Decrypting what a stranger sends: wrong inside, wrong outside, in the wrong wrapping, and noise. */
-#include "esp_test.h"
+#include "context.h"
 
 #define BUF 512
-
-static struct esp_crypto *crypto;
 
 /* The wire packet of any decrypted text, correctly sealed. */
 static uint32_t craft(struct esp_sa *sa, uint64_t seq, const uint8_t *text, uint32_t text_len, uint8_t *wire)
@@ -295,18 +293,6 @@ static void noise(void)
 		}
 		esp_sadb_free(db);
 	}
-}
-
-static void start(void)
-{
-	crypto = esp_crypto_alloc(ESP_BACKEND_AUTO);
-	CHECK(crypto != NULL);
-	printf("# %s\n", esp_crypto_name(crypto));
-}
-
-static void end(void)
-{
-	esp_crypto_free(crypto);
 }
 
 static const struct test_case cases[] = {

@@ -2,9 +2,7 @@
 /* A stream as it arrives: replayed, reordered, forged, with late guesses of ESN, and its stages in threads. */
 #include <pthread.h>
 
-#include "esp_test.h"
-
-static struct esp_crypto *crypto;
+#include "context.h"
 
 /* Sealed with numbers around the end of an epoch, received in another order and in part twice. */
 enum { MANY = 6000 };
@@ -215,18 +213,6 @@ static void threads(void)
 	for (unsigned n = 0; n < BURSTS * BURST; n++)
 		CHECK_DROP(&bursts[n / BURST][n % BURST], n % 5 == 4 ? ESP_DROP_REPLAY : ESP_OK);
 	esp_sadb_free(db);
-}
-
-static void start(void)
-{
-	crypto = esp_crypto_alloc(ESP_BACKEND_AUTO);
-	CHECK(crypto != NULL);
-	printf("# %s\n", esp_crypto_name(crypto));
-}
-
-static void end(void)
-{
-	esp_crypto_free(crypto);
 }
 
 static const struct test_case cases[] = {

@@ -2,20 +2,17 @@
 /* A system that says nothing of the process's CPUs, or lets no thread be pinned: the stream goes on without. */
 
 #include "fault.h"
+#include "wrap_syscall.h"
 
-#include <stdarg.h>
-#include <sys/syscall.h>
 
 int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __real_pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set);
 int __real_sched_getcpu(void);
 int __real_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*body)(void *), void *argument);
-long __real_syscall(long number, ...);
 int __wrap_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __wrap_pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set);
 int __wrap_sched_getcpu(void);
 int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*body)(void *), void *argument);
-long __wrap_syscall(long number, ...);
 
 static atomic_bool no_getaffinity, no_setaffinity, no_getcpu, no_getattr;
 static atomic_int excluded = -1; /* pthread_create() on this CPU alone: EINVAL */
@@ -63,20 +60,13 @@ int __wrap_pthread_create(pthread_t *id, const pthread_attr_t *attr, void *(*bod
 	return __real_pthread_create(id, attr, body, argument);
 }
 
-long __wrap_syscall(long number, ...)
+static long on_syscall(long number, const long a[6])
 {
-	va_list args;
-	long a[6];
-
-	va_start(args, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(args, long);
-	va_end(args);
 	if ((number == SYS_sched_getattr || number == SYS_sched_setattr) && refuse(&no_getattr)) {
 		errno = ENOSYS;
 		return -1;
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return pass_on(number, a);
 }
 
 static void stream_while(atomic_bool *refused)

@@ -80,18 +80,6 @@ static void *sleeper(void *argument)
 	return NULL;
 }
 
-static int open_files(void)
-{
-	int n = 0;
-	DIR *d = opendir("/proc/self/fd");
-
-	CHECK(d);
-	while (readdir(d))
-		n++;
-	closedir(d);
-	return n;
-}
-
 static void a_sleeper(void)
 {
 	cpumask_copy(&mask, cpu_active_mask);

@@ -5,19 +5,15 @@
  */
 
 #include "fault.h"
+#include "wrap_syscall.h"
 
 #include <linux/futex.h>
-#include <stdarg.h>
-#include <sys/syscall.h>
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
 
 static atomic_bool early;
 static atomic_long returned_early;
 
 /* Before it slept, or after at most a few microseconds of sleep. */
-static long return_early(long a[6])
+static long return_early(const long a[6])
 {
 	static const int errors[] = {0, EINTR, EAGAIN, ETIMEDOUT};
 	struct timespec little = {.tv_nsec = 1000};
@@ -30,18 +26,11 @@ static long return_early(long a[6])
 	return error ? -1 : 0;
 }
 
-long __wrap_syscall(long number, ...)
+static long on_syscall(long number, const long a[6])
 {
-	va_list args;
-	long a[6];
-
-	va_start(args, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(args, long);
-	va_end(args);
 	if (number == SYS_futex && a[1] == FUTEX_WAIT_PRIVATE && atomic_load(&early) && chance(4))
 		return return_early(a);
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return pass_on(number, a);
 }
 
 static struct rig rig;

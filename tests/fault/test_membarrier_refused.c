@@ -5,12 +5,7 @@
  */
 
 #include "fault.h"
-
-#include <stdarg.h>
-#include <sys/syscall.h>
-
-long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+#include "wrap_syscall.h"
 
 /* Plain memory: the library asks before main(), when it is loaded. */
 static bool refuse_from_the_start(void)
@@ -21,21 +16,14 @@ static bool refuse_from_the_start(void)
 static atomic_bool refuse_now;
 static atomic_long refused;
 
-long __wrap_syscall(long number, ...)
+static long on_syscall(long number, const long a[6])
 {
-	va_list args;
-	long a[6];
-
-	va_start(args, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(args, long);
-	va_end(args);
 	if (number == SYS_membarrier && (atomic_load(&refuse_now) || refuse_from_the_start())) {
 		atomic_fetch_add(&refused, 1);
 		errno = ENOSYS;
 		return -1;
 	}
-	return __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	return pass_on(number, a);
 }
 
 static void a_stream(void)

@@ -6,17 +6,15 @@
  */
 
 #include "fault.h"
+#include "wrap_syscall.h"
 
-#include <stdarg.h>
 #include <sys/stat.h>
 
-long __real_syscall(long number, ...);
 int __real_clock_gettime(clockid_t clock, struct timespec *now);
 int __real_sched_getcpu(void);
 int __real_sched_yield(void);
 int __real_pthread_mutex_lock(pthread_mutex_t *lock);
 int __real_pthread_mutex_unlock(pthread_mutex_t *lock);
-long __wrap_syscall(long number, ...);
 int __wrap_clock_gettime(clockid_t clock, struct timespec *now);
 int __wrap_sched_getcpu(void);
 int __wrap_sched_yield(void);
@@ -39,17 +37,12 @@ static void be_late(void)
 	}
 }
 
-long __wrap_syscall(long number, ...)
+static long on_syscall(long number, const long a[6])
 {
-	va_list args;
-	long a[6], result;
+	long result;
 
-	va_start(args, number);
-	for (int i = 0; i < 6; i++)
-		a[i] = va_arg(args, long);
-	va_end(args);
 	be_late();
-	result = __real_syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	result = pass_on(number, a);
 	be_late();
 	return result;
 }
