@@ -22,24 +22,16 @@
  * ESP packets came in with a sequence number that was not above the last of their SPI, as JSON on standard
  * output.
  */
-#include <arpa/inet.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <netinet/udp.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
+#include "datagrams.h"
+
 #define PORT 4500
-#define DATAGRAM 65536
 #define ESP_HEADER 8
 #define PAST 4096     /* datagrams remembered, a power of two */
 #define HELD 512      /* at most held at a time */
@@ -64,7 +56,8 @@ struct datagram {
 struct way {
 	int from, to;
 	uint64_t random;
-	uint64_t in, out, esp, not_rising, keepalives, overflow, fates[FATES], unlucky;
+	uint64_t in, out, esp, not_rising, keepalives, fates[FATES], unlucky;
+	uint32_t overflow;
 	uint32_t spi, seq; /* of the last ESP packet that came in */
 	struct datagram past[PAST], held[HELD];
 	uint32_t passed; /* datagrams put into past[] */
@@ -72,12 +65,6 @@ struct way {
 	uint8_t burst[DATAGRAM]; /* going out: datagrams of one size, the last may be shorter */
 	size_t filled, segment, segments;
 };
-
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "proxy_driver: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
 
 static uint64_t draw(struct way *w) /* xorshift64* */
 {
@@ -323,83 +310,46 @@ static void one(struct way *w, uint8_t *bytes, size_t len)
 	release(w, false);
 }
 
-/* Takes what has come in, up to a thousand reads; false: there was nothing. */
-static bool carry(struct way *w)
+/* Takes what has come in, up to a thousand reads. */
+static void carry(struct way *w)
 {
 	static uint8_t bytes[DATAGRAM];
-	bool any = false;
+	struct received r = {.bytes = bytes, .overflow = w->overflow};
 
 	for (int reads = 0; reads < 1000; reads++) {
-		union {
-			char bytes[256];
-			struct cmsghdr align;
-		} control;
-		struct iovec iov = {bytes, sizeof(bytes)};
-		struct msghdr msg = {.msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof(control.bytes)};
-		ssize_t n = recvmsg(w->from, &msg, MSG_DONTWAIT);
-		size_t size = n > 0 ? (size_t)n : 1, at = 0;
+		size_t at = 0;
 
-		if (n < 0 && errno == EAGAIN)
-			break;
-		if (n < 0 && (errno == ECONNREFUSED || errno == EINTR))
+		if (!receive(w->from, MSG_DONTWAIT, &r)) {
+			if (errno == EAGAIN)
+				break;
 			continue;
-		if (n < 0)
-			die("recvmsg");
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-			int value;
-
-			memcpy(&value, CMSG_DATA(c), sizeof(value));
-			if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
-				size = (size_t)value;
-			else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
-				w->overflow = (uint32_t)value;
 		}
 		do {
-			size_t len = (size_t)n - at < size ? (size_t)n - at : size;
+			size_t len = r.len - at < r.size ? r.len - at : r.size;
 
 			one(w, bytes + at, len);
 			at += len;
-		} while (at < (size_t)n);
-		any = true;
+		} while (at < r.len);
 	}
+	w->overflow = r.overflow;
 	flush(w);
-	return any;
 }
 
 static int side(char *const *place, uint16_t port)
 {
 	const char *netns = place[0], *local = place[1], *peer = place[2];
-	struct sockaddr_storage sa[2] = {0};
-	const char *text[2] = {local, peer};
-	int ns = open(netns, O_RDONLY | O_CLOEXEC), on = 1, big = 64 << 20, s;
-	bool v6 = strchr(local, ':') != NULL;
-	socklen_t len = v6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+	struct sockaddr_storage to;
+	socklen_t len = address(&to, peer, PORT);
+	int ns = open(netns, O_RDONLY | O_CLOEXEC), big = 64 << 20, s;
 
 	if (ns < 0 || setns(ns, CLONE_NEWNET) != 0)
 		die(netns);
-	for (int i = 0; i < 2; i++) {
-		struct sockaddr_in *v4 = (struct sockaddr_in *)&sa[i];
-		struct sockaddr_in6 *six = (struct sockaddr_in6 *)&sa[i];
-
-		sa[i].ss_family = v6 ? AF_INET6 : AF_INET;
-		v4->sin_port = htons(i ? PORT : port); /* the same place in both */
-		if (inet_pton(sa[i].ss_family, text[i],
-			      v6 ? (void *)&six->sin6_addr : (void *)&v4->sin_addr) != 1)
-			die(text[i]);
-	}
-	s = socket(sa[0].ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (s < 0 || bind(s, (struct sockaddr *)&sa[0], len) != 0 ||
-	    connect(s, (struct sockaddr *)&sa[1], len) != 0)
-		die(local);
-	if (setsockopt(s, SOL_UDP, UDP_GRO, &on, sizeof(on)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) != 0)
-		die("setsockopt");
 	close(ns);
+	s = receiver(local, port);
+	if (connect(s, (struct sockaddr *)&to, len) != 0)
+		die(peer);
+	if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) != 0)
+		die("setsockopt");
 	return s;
 }
 
@@ -433,12 +383,12 @@ static void option(const char *arg)
 
 static void report(const struct way *w)
 {
-	printf("{\"in\":%llu,\"out\":%llu,\"esp\":%llu,\"keepalives\":%llu,\"not_rising\":%llu,\"overflow\":%"
-	       "llu,"
-	       "\"unlucky\":%llu",
-	       (unsigned long long)w->in, (unsigned long long)w->out, (unsigned long long)w->esp,
-	       (unsigned long long)w->keepalives, (unsigned long long)w->not_rising,
-	       (unsigned long long)w->overflow, (unsigned long long)w->unlucky);
+	printf(
+	    "{\"in\":%llu,\"out\":%llu,\"esp\":%llu,\"keepalives\":%llu,\"not_rising\":%llu,\"overflow\":%u,"
+	    "\"unlucky\":%llu",
+	    (unsigned long long)w->in, (unsigned long long)w->out, (unsigned long long)w->esp,
+	    (unsigned long long)w->keepalives, (unsigned long long)w->not_rising, w->overflow,
+	    (unsigned long long)w->unlucky);
 	for (enum fate f = PASS; f < FATES; f++)
 		printf(",\"%s\":%llu", fate_names[f], (unsigned long long)w->fates[f]);
 	printf("}");

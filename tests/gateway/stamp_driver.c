@@ -12,22 +12,14 @@
  * after one of its flow with a higher number; overflow counts those that its own socket lost; delay_us are
  * the median and the 99th percentile.
  */
-#include <arpa/inet.h>
-#include <errno.h>
-#include <netinet/udp.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "datagrams.h"
+
 #define FLOWS_MAX 16
-#define DATAGRAM 65536
 #define SEEN (1u << 20) /* numbers of a flow remembered to know a duplicate, a power of two */
 #define DELAYS 4096	/* a random sample of them */
 #define END UINT64_MAX
@@ -39,32 +31,12 @@ struct stamp {
 
 static volatile sig_atomic_t ended;
 
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "stamp_driver: %s: %s\n", what, strerror(errno));
-	exit(1);
-}
-
 static uint64_t now(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-static socklen_t address(struct sockaddr_storage *sa, const char *text, const char *port)
-{
-	bool v6 = strchr(text, ':') != NULL;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)sa;
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)sa;
-
-	memset(sa, 0, sizeof(*sa));
-	sa->ss_family = v6 ? AF_INET6 : AF_INET;
-	v4->sin_port = htons((uint16_t)atoi(port)); /* the same place in both */
-	if (inet_pton(sa->ss_family, text, v6 ? (void *)&six->sin6_addr : (void *)&v4->sin_addr) != 1)
-		die(text);
-	return v6 ? sizeof(*six) : sizeof(*v4);
 }
 
 static int send_all(int argc, char **argv)
@@ -78,7 +50,7 @@ static int send_all(int argc, char **argv)
 	uint64_t begun = now(), due, ends = begun + (uint64_t)(seconds * 1e9), sent = 0;
 	int fds[FLOWS_MAX], segment = (int)size;
 	struct sockaddr_storage to;
-	socklen_t len = address(&to, argv[2], argv[3]);
+	socklen_t len = address(&to, argv[2], (uint16_t)atoi(argv[3]));
 
 	if (size < sizeof(struct stamp) || burst < 1 || burst > 64 || size * burst > 65000 || flows < 1 ||
 	    flows > FLOWS_MAX) {
@@ -178,53 +150,24 @@ static int receive_all(char **argv)
 {
 	static uint8_t bytes[DATAGRAM];
 	static struct flow flows[FLOWS_MAX];
-	struct sockaddr_storage local;
-	socklen_t len = address(&local, argv[2], argv[3]);
-	int s = socket(local.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1, big = 64 << 20;
+	struct received r = {.bytes = bytes};
 	struct timeval patience = {0, 500000};
 	uint64_t received = 0, out_of_order = 0, duplicates = 0;
-	uint32_t overflow = 0;
+	int s = receiver(argv[2], (uint16_t)atoi(argv[3]));
 	bool end = false;
 	size_t n_delays;
 
-	if (s < 0 || bind(s, (struct sockaddr *)&local, len) != 0)
-		die(argv[2]);
-	if (setsockopt(s, SOL_UDP, UDP_GRO, &on, sizeof(on)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_RXQ_OVFL, &on, sizeof(on)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0 ||
-	    setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof(big)) != 0)
+	if (setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) != 0)
 		die("setsockopt");
 	puts("ready");
 	fflush(stdout);
 	while (!ended) {
-		union {
-			char bytes[256];
-			struct cmsghdr align;
-		} control;
-		struct iovec iov = {bytes, sizeof(bytes)};
-		struct msghdr msg = {.msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof(control.bytes)};
-		ssize_t n = recvmsg(s, &msg, 0);
-		size_t size = n > 0 ? (size_t)n : 1;
-
-		if (n < 0 && errno == EAGAIN && end)
-			break;
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		if (!receive(s, 0, &r)) {
+			if (errno == EAGAIN && end)
+				break;
 			continue;
-		if (n < 0)
-			die("recvmsg");
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-			int value;
-
-			memcpy(&value, CMSG_DATA(c), sizeof(value));
-			if (c->cmsg_level == SOL_UDP && c->cmsg_type == UDP_GRO)
-				size = (size_t)value;
-			else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SO_RXQ_OVFL)
-				overflow = (uint32_t)value;
 		}
-		for (size_t at = 0; at + sizeof(struct stamp) <= (size_t)n; at += size) {
+		for (size_t at = 0; at + sizeof(struct stamp) <= r.len; at += r.size) {
 			uint64_t number;
 
 			memcpy(&number, bytes + at, sizeof(number));
@@ -244,7 +187,7 @@ static int receive_all(char **argv)
 	printf("{\"received\":%llu,\"out_of_order\":%llu,\"duplicates\":%llu,\"overflow\":%u,\"delay_us\":[%"
 	       "llu,%llu]}\n",
 	       (unsigned long long)received, (unsigned long long)out_of_order, (unsigned long long)duplicates,
-	       overflow, (unsigned long long)delays[n_delays / 2] / 1000,
+	       r.overflow, (unsigned long long)delays[n_delays / 2] / 1000,
 	       (unsigned long long)delays[n_delays * 99 / 100] / 1000);
 	return 0;
 }
