@@ -227,11 +227,13 @@ static void guard_refused_by_fences(void)
 	guard_refused();
 }
 
+static int place; /* at an even address: the guard has a use for bit 0 */
+
 /* A thread ends, and its memory with it, while others are looked at. */
 static void *visit(void *unused)
 {
 	(void)unused;
-	pd_guard_enter(PD_IN_CALL, &shut, 0);
+	pd_guard_enter(PD_IN_CALL, &place, 0);
 	pd_guard_leave(PD_IN_CALL);
 	return NULL;
 }
@@ -242,9 +244,9 @@ static void guard_thread_ends(void)
 
 	pthread_create(&other, NULL, visit, NULL);
 	visit(NULL);
-	pd_guard_wait(&shut, true);
+	pd_guard_wait(&place, true);
 	pthread_join(other, NULL);
-	pd_guard_wait(&shut, true);
+	pd_guard_wait(&place, true);
 }
 
 /* Each visit ends, but the next has begun whenever it is looked at. */
@@ -252,7 +254,7 @@ static void *visit_again_and_again(void *unused)
 {
 	(void)unused;
 	while (!atomic_load_explicit(&shut, memory_order_relaxed)) {
-		pd_guard_enter(PD_IN_CALL, &shut, 0);
+		pd_guard_enter(PD_IN_CALL, &place, 0);
 		sched_yield();
 		pd_guard_leave(PD_IN_CALL);
 	}
@@ -264,7 +266,7 @@ static void guard_many_visits(void)
 	pthread_t other;
 
 	pthread_create(&other, NULL, visit_again_and_again, NULL);
-	pd_guard_wait(&shut, false);
+	pd_guard_wait(&place, false);
 	atomic_store_explicit(&shut, true, memory_order_relaxed);
 	pthread_join(other, NULL);
 }
