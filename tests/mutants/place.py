@@ -7,6 +7,7 @@ import resource
 import shutil
 import signal
 import subprocess
+import threading
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "mutants"
@@ -27,6 +28,9 @@ TEST_SECONDS = 120
 SCHED_CPU_SECONDS = 900
 
 
+BUILDING = threading.Lock()
+
+
 class DoesNotBuild(Exception):
     pass
 
@@ -38,13 +42,14 @@ def sh(*command):
         raise DoesNotBuild(done.stdout)
 
 
-def build_tests(library):
-    """The tests on real threads, once: they find the mutated library when they are started."""
-    TEST_DIR.mkdir(parents=True, exist_ok=True)
-    for path in TESTS:
-        binary = TEST_DIR / path.stem
+def build_test(path, library):
+    """A test on real threads, once: it finds the mutated library when it is started."""
+    binary = TEST_DIR / path.stem
+    with BUILDING:
+        TEST_DIR.mkdir(parents=True, exist_ok=True)
         if not binary.exists() or binary.stat().st_mtime < newest(path.parent.parent, "**/*.[ch]"):
             sh(*GCC, "-Isrc", "-Itests", "-o", str(binary), str(path), str(library), "-ldl")
+    return binary
 
 
 def newest(folder, pattern):
@@ -134,7 +139,7 @@ class Place:
             name = f"{path.parent.name}/{path.stem}"
             if only and only != name:
                 continue
-            run = subprocess.Popen([str(TEST_DIR / path.stem)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            run = subprocess.Popen([str(build_test(path, self.library))], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                    stderr=subprocess.DEVNULL, start_new_session=True,
                                    env={**os.environ, "LD_LIBRARY_PATH": str(self.dir)})
             status = wait_awhile(run)

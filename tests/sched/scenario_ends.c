@@ -92,6 +92,55 @@ static void free_against_completion(void)
 	destroy_workqueue(w.wq);
 }
 
+/* Whose call is over is inside of nothing, and lives on. */
+static void call_any(void)
+{
+	switch (sched_choose(6)) {
+	case 0:
+		SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+		break;
+	case 1:
+		SCHED_CHECK(padata_room_fd(w.pinst) >= 0);
+		break;
+	case 2:
+		SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+		break;
+	case 3:
+		SCHED_CHECK(padata_flush(w.pinst) == 0);
+		break;
+	case 4:
+		SCHED_CHECK(padata_set_window(w.pinst, 2) == -EBUSY);
+		break;
+	default:
+		padata_stop(w.pinst);
+	}
+}
+
+static void *call_and_stay(void *unused)
+{
+	(void)unused;
+	call_any();
+	atomic_store_explicit(&done, true, memory_order_release);
+	while (!atomic_load_explicit(&freed, memory_order_relaxed))
+		sched_yield();
+	return NULL;
+}
+
+static void free_after_a_call(void)
+{
+	pthread_t caller;
+
+	begin(0, 1, 1);
+	pthread_create(&caller, NULL, call_and_stay, NULL);
+	while (!atomic_load_explicit(&done, memory_order_acquire))
+		sched_yield();
+	padata_free(w.pinst);
+	atomic_store_explicit(&freed, true, memory_order_relaxed);
+	pthread_join(caller, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
 /* M4: a change waits for tasks, another call waits for that change, and has for long when the end comes. */
 static void *change(void *unused)
 {
@@ -347,6 +396,7 @@ int main(int argc, char **argv)
 		{"free_against_submission", free_against_submission, 2, 0, false},
 		{"free_against_batch", free_against_batch, 2, 0, false},
 		{"free_against_completion", free_against_completion, 2, 0, false},
+		{"free_after_a_call", free_after_a_call, 2, 0, false},
 		{"free_against_waiting_change", free_against_waiting_change, 2, 0, false},
 		{"free_against_waiting_set_window", free_against_waiting_set_window, 2, 0, false},
 		{"free_against_start", free_against_start, 2, 0, true},

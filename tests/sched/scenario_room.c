@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Room, and who waits for it, against what changes it: a change of the mask, other producers, a start. */
+
+#include "world.h"
+
+#include "instance.h"
+
+#include <poll.h>
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+
+static void begin(int n, unsigned long cpus, unsigned int window)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, 0);
+}
+
+static void *take_cpu_1_out(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_remove_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+/* Nothing completes: it is the end of the change that tells. */
+static void wait_room_against_mask_change(void)
+{
+	pthread_t changer;
+
+	begin(0, 3, 1);
+	pthread_create(&changer, NULL, take_cpu_1_out, NULL);
+	SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+	pthread_join(changer, NULL);
+	world_end(&w);
+}
+
+static void wait_room_against_mask_change_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	wait_room_against_mask_change();
+}
+
+/* Whoever asks how much there is may be behind: it is less than there was, and never more than the window. */
+static void *submit_second(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[1], 1);
+	return NULL;
+}
+
+static void *look_at_room(void *unused)
+{
+	(void)unused;
+	for (int i = 0; i < 3; i++)
+		SCHED_CHECK(pd_room(w.pinst) <= 1);
+	return NULL;
+}
+
+static void room_of_two_producers(void)
+{
+	pthread_t producer, looker;
+
+	begin(2, 1, 1);
+	jobs[1].producer = 1;
+	pthread_create(&producer, NULL, submit_second, NULL);
+	pthread_create(&looker, NULL, look_at_room, NULL);
+	submit_all(jobs, 1);
+	pthread_join(producer, NULL);
+	pthread_join(looker, NULL);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"wait_room_against_mask_change", wait_room_against_mask_change, 2, 0, false},
+		{"wait_room_against_mask_change_by_fences", wait_room_against_mask_change_by_fences, 0, 0, false},
+		{"room_of_two_producers", room_of_two_producers, 2, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
