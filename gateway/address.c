@@ -53,7 +53,7 @@ const char *gw_endpoint_text(const struct gw_endpoint *e, char text[GW_ENDPOINT_
 
 	if (!e->addr.family)
 		return strcpy(text, "-");
-	snprintf(text, GW_ENDPOINT_TEXT, e->addr.family == 4 ? "%s:%u" : "[%s]:%u", gw_address_text(&e->addr, address),
-		 e->port);
+	snprintf(text, GW_ENDPOINT_TEXT, e->addr.family == 4 ? "%s:%u" : "[%s]:%u",
+		 gw_address_text(&e->addr, address), e->port);
 	return text;
 }

@@ -45,7 +45,8 @@ static int read_file(struct gw_parse *p)
 		else
 			err = gw_line_read(p);
 		if (err > 0)
-			err = lex_fail(x, "not a line of the gateway, and no SA or policy, which begin with src");
+			err = lex_fail(
+			    x, "not a line of the gateway, and no SA or policy, which begin with src");
 	}
 	return err ? err : x->code;
 }
@@ -117,19 +118,21 @@ static struct gw_endpoint remote_of(const struct gw_config *c, const struct esp_
 	return (struct gw_endpoint){*a, otherwise};
 }
 
-int gw_config_place(const struct gw_config *c, struct esp_sa *sa, enum gw_dir *dir, struct gw_endpoint *remote,
-		    const char **why)
+int gw_config_place(const struct gw_config *c, struct esp_sa *sa, enum gw_dir *dir,
+		    struct gw_endpoint *remote, const char **why)
 {
 	const struct gw_endpoint *from = local_of(c, &sa->src), *to = local_of(c, &sa->dst);
 
 	if (!from == !to) {
-		*why = from ? "both ends of this SA are local addresses" :
-			      "neither end of this SA is the address of a local line";
+		*why = from ? "both ends of this SA are local addresses"
+			    : "neither end of this SA is the address of a local line";
 		return -EINVAL;
 	}
 	*dir = from ? GW_OUT : GW_IN;
 	*remote = remote_of(c, from ? &sa->dst : &sa->src,
-			    !sa->encap ? GW_DEFAULT_PORT : from ? sa->dport : sa->sport);
+			    !sa->encap ? GW_DEFAULT_PORT
+			    : from     ? sa->dport
+				       : sa->sport);
 	if (!sa->encap) {
 		sa->encap = true;
 		sa->sport = from ? from->port : remote->port;
@@ -155,15 +158,16 @@ const char *gw_config_clash(const struct gw_config *c, enum gw_dir dir, const st
 		return "another SA has this SPI and destination; remove one";
 	if (dir == GW_OUT && gw_policy_means(&own, dir, sa) && !is_meant(c, dir, sa) &&
 	    !gw_same_selector(&sa->sel, &other->sel))
-		return "another outbound SA has this reqid and other selectors; give each tunnel a reqid of its own";
+		return "another outbound SA has this reqid and other selectors; give each tunnel a reqid of "
+		       "its own";
 	return NULL;
 }
 
 const char *gw_config_unselected(const struct gw_config *c, enum gw_dir dir, const struct esp_sa *sa)
 {
-	return sa->has_sel || is_meant(c, dir, sa) ?
-		       NULL :
-		       "nothing says what this SA may carry; give it sel, or its reqid to a policy's template";
+	return sa->has_sel || is_meant(c, dir, sa)
+		   ? NULL
+		   : "nothing says what this SA may carry; give it sel, or its reqid to a policy's template";
 }
 
 /* What can be judged only when all has been read. */
@@ -172,8 +176,8 @@ static int check(struct gw_parse *p)
 	struct gw_config *c = p->config;
 
 	if (!c->local_count) {
-		snprintf(p->x.err, ESP_ERROR_LEN, "%.80s:1: 'local': a line 'local ADDRESS port NUMBER' is needed",
-			 p->names[0]);
+		snprintf(p->x.err, ESP_ERROR_LEN,
+			 "%.80s:1: 'local': a line 'local ADDRESS port NUMBER' is needed", p->names[0]);
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < c->sa_count; i++) {
@@ -236,7 +240,8 @@ int gw_config_parse(const char *name, const char *text, size_t len, const struct
 		*config = p->config;
 		p->config = NULL;
 		if (!(*config)->control[0])
-			snprintf((*config)->control, GW_PATH_MAX, GW_CONTROL_DIRECTORY "/%s.sock", (*config)->tun);
+			snprintf((*config)->control, GW_PATH_MAX, GW_CONTROL_DIRECTORY "/%s.sock",
+				 (*config)->tun);
 	}
 	if (p) {
 		gw_config_free(p->config);

@@ -3,8 +3,8 @@
  * What a gateway is told: its configuration file, read and checked.
  *
  * The file holds lines of its own (tun, address, local, ...), and SAs and policies in the words of
- * `ip xfrm state` and `ip xfrm policy`: see padata-esp-gateway(5). Reading is a pure function of the text; whether
- * a name, an address or a CPU exists on this machine is the business of those who use it.
+ * `ip xfrm state` and `ip xfrm policy`: see padata-esp-gateway(5). Reading is a pure function of the text;
+ * whether a name, an address or a CPU exists on this machine is the business of those who use it.
  */
 #ifndef GW_CONFIG_H
 #define GW_CONFIG_H
@@ -29,7 +29,7 @@
 #define GW_CONTROL_DIRECTORY "/run/padata-esp"
 #define GW_PATH_MAX 108u /* of a socket's address */
 #define GW_FILE_MAX 512u
-#define GW_NAME_MAX 33u	 /* of a user */
+#define GW_NAME_MAX 33u /* of a user */
 
 struct gw_endpoint {
 	struct esp_addr addr;
@@ -42,10 +42,10 @@ enum gw_dir {
 };
 
 /*
- * One policy. Outbound: a packet that `sel` selects is encrypted by the newest SA with the template's reqid (and its
- * addresses, where the template has them); this is what makes a rekey: a new SA with the same reqid takes over.
- * Inbound: what such an SA carried is passed on if `sel` selects it. The policy with the lowest priority decides,
- * among equals the first of the file; without one the packet is dropped.
+ * One policy. Outbound: a packet that `sel` selects is encrypted by the newest SA with the template's reqid
+ * (and its addresses, where the template has them); this is what makes a rekey: a new SA with the same reqid
+ * takes over. Inbound: what such an SA carried is passed on if `sel` selects it. The policy with the lowest
+ * priority decides, among equals the first of the file; without one the packet is dropped.
  */
 struct gw_policy {
 	struct esp_selector sel;
@@ -71,9 +71,9 @@ struct gw_config {
 
 	uint32_t keepalive; /* seconds; 0: none are sent */
 	char user[GW_NAME_MAX];
-	char control[GW_PATH_MAX];   /* path of the control socket */
+	char control[GW_PATH_MAX];	/* path of the control socket */
 	char metrics_file[GW_FILE_MAX]; /* "": none */
-	struct gw_endpoint metrics;  /* loopback; family 0: none */
+	struct gw_endpoint metrics;	/* loopback; family 0: none */
 	enum esp_backend backend;
 	bool has_cpus; /* false: all that are usable */
 	cpumask_var_t cpus;
@@ -85,8 +85,8 @@ struct gw_config {
 };
 
 /*
- * Gives the text of a file that an `include NAME` line names; NAME has no '/'. 0 and *text (malloced, *len bytes), which
- * the reader wipes and frees, or -errno and one line in `err`.
+ * Gives the text of a file that an `include NAME` line names; NAME has no '/'. 0 and *text (malloced, *len
+ * bytes), which the reader wipes and frees, or -errno and one line in `err`.
  */
 struct gw_includes {
 	int (*read)(void *arg, const char *name, char **text, size_t *len, char err[ESP_ERROR_LEN]);
@@ -94,9 +94,9 @@ struct gw_includes {
 };
 
 /*
- * Reads a configuration from memory; `name` stands for the file in messages, `includes` may be NULL (then an include
- * line is an error). 0 and *config, which the caller frees, or -errno, *config NULL and in `err` one line
- * "FILE:LINE: 'WORD': what to do".
+ * Reads a configuration from memory; `name` stands for the file in messages, `includes` may be NULL (then an
+ * include line is an error). 0 and *config, which the caller frees, or -errno, *config NULL and in `err` one
+ * line "FILE:LINE: 'WORD': what to do".
  */
 int gw_config_parse(const char *name, const char *text, size_t len, const struct gw_includes *includes,
 		    struct gw_config **config, char err[ESP_ERROR_LEN]);
@@ -104,12 +104,12 @@ int gw_config_parse(const char *name, const char *text, size_t len, const struct
 void gw_config_free(struct gw_config *config);
 
 /*
- * What an SA means beside these lines: its direction (its source is a local address: GW_OUT; its destination is: GW_IN),
- * and where packets of an outbound one are sent first. An SA without `encap` gets one. 0, or -EINVAL and *why (static):
- * it cannot be used here.
+ * What an SA means beside these lines: its direction (its source is a local address: GW_OUT; its destination
+ * is: GW_IN), and where packets of an outbound one are sent first. An SA without `encap` gets one. 0, or
+ * -EINVAL and *why (static): it cannot be used here.
  */
-int gw_config_place(const struct gw_config *config, struct esp_sa *sa, enum gw_dir *dir, struct gw_endpoint *remote,
-		    const char **why);
+int gw_config_place(const struct gw_config *config, struct esp_sa *sa, enum gw_dir *dir,
+		    struct gw_endpoint *remote, const char **why);
 
 /* Why an SA cannot stand beside another of the same direction, or be there at all: static, NULL: it can. */
 const char *gw_config_clash(const struct gw_config *config, enum gw_dir dir, const struct esp_sa *sa,

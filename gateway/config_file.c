@@ -7,8 +7,8 @@
 
 #include "key_file.h"
 
-static int open_and_read(const struct gw_opener *opener, const char *name, const char *shown, char **text, size_t *len,
-			 char err[ESP_ERROR_LEN])
+static int open_and_read(const struct gw_opener *opener, const char *name, const char *shown, char **text,
+			 size_t *len, char err[ESP_ERROR_LEN])
 {
 	int fd = opener->open(opener->arg, name), code = fd;
 

@@ -42,7 +42,8 @@ static int take_number(struct lex *x, uint64_t least, uint64_t most, uint32_t *v
 
 static int p_tun(struct gw_parse *p)
 {
-	static const char what[] = "the name of a network device is needed here, at most 15 letters, digits, - _ .";
+	static const char what[] =
+	    "the name of a network device is needed here, at most 15 letters, digits, - _ .";
 
 	if (lex_is(&p->x, ".") || lex_is(&p->x, ".."))
 		return lex_fail(&p->x, what);
@@ -84,7 +85,8 @@ static int p_route(struct gw_parse *p)
 		return -EINVAL;
 	if (has_host_bits(&more[c->route_count])) {
 		p->x.w = before.w;
-		return lex_fail(&p->x, "bits are set behind the prefix length; a route is written as 10.2.0.0/16");
+		return lex_fail(&p->x,
+				"bits are set behind the prefix length; a route is written as 10.2.0.0/16");
 	}
 	c->route_count++;
 	return 0;
@@ -103,7 +105,8 @@ static int take_endpoint(struct lex *x, struct gw_endpoint *e)
 {
 	uint32_t port = 0;
 
-	if (lex_addr(x, &e->addr) != 0 || lex_want(x, "port", "'port NUMBER' is needed behind the address") != 0 ||
+	if (lex_addr(x, &e->addr) != 0 ||
+	    lex_want(x, "port", "'port NUMBER' is needed behind the address") != 0 ||
 	    take_number(x, 1, 65535, &port, "a port is 1 to 65535") != 0)
 		return -EINVAL;
 	e->port = (uint16_t)port;
@@ -152,12 +155,14 @@ static int p_remote(struct gw_parse *p)
 
 static int p_keepalive(struct gw_parse *p)
 {
-	return take_number(&p->x, 0, 3600, &p->config->keepalive, "seconds are needed here, 0 (none) to 3600");
+	return take_number(&p->x, 0, 3600, &p->config->keepalive,
+			   "seconds are needed here, 0 (none) to 3600");
 }
 
 static int p_user(struct gw_parse *p)
 {
-	return take_name(&p->x, p->config->user, sizeof(p->config->user), "-_.", "the name of a user is needed here");
+	return take_name(&p->x, p->config->user, sizeof(p->config->user), "-_.",
+			 "the name of a user is needed here");
 }
 
 static int p_cpus(struct gw_parse *p)
@@ -216,7 +221,8 @@ static bool is_loopback(const struct esp_addr *a)
 
 static int p_metrics(struct gw_parse *p)
 {
-	static const char what[] = "'file PATH', or a loopback address and a port like 127.0.0.1:9100 or [::1]:9100";
+	static const char what[] =
+	    "'file PATH', or a loopback address and a port like 127.0.0.1:9100 or [::1]:9100";
 	struct lex *x = &p->x, address, port;
 	const char *end = x->w.p + x->w.len, *colon = x->w.len ? memrchr(x->w.p, ':', x->w.len) : NULL;
 	uint32_t number;
@@ -253,19 +259,19 @@ static const struct {
 	bool many;   /* may come more than once */
 	bool in_any; /* may stand in an included file */
 } lines[] = {
-	{ "tun", p_tun, false, false },
-	{ "address", p_address, true, false },
-	{ "route", p_route, true, false },
-	{ "mtu", p_mtu, false, false },
-	{ "local", p_local, true, false },
-	{ "remote", p_remote, true, true },
-	{ "keepalive", p_keepalive, false, false },
-	{ "user", p_user, false, false },
-	{ "cpus", p_cpus, false, false },
-	{ "backend", p_backend, false, false },
-	{ "control", p_control, false, false },
-	{ "metrics", p_metrics, true, false },
-	{ "include", p_include, true, false },
+    {"tun", p_tun, false, false},
+    {"address", p_address, true, false},
+    {"route", p_route, true, false},
+    {"mtu", p_mtu, false, false},
+    {"local", p_local, true, false},
+    {"remote", p_remote, true, true},
+    {"keepalive", p_keepalive, false, false},
+    {"user", p_user, false, false},
+    {"cpus", p_cpus, false, false},
+    {"backend", p_backend, false, false},
+    {"control", p_control, false, false},
+    {"metrics", p_metrics, true, false},
+    {"include", p_include, true, false},
 };
 
 int gw_line_read(struct gw_parse *p)

@@ -41,7 +41,8 @@ static void print_sa(FILE *to, const struct gw_config *c, struct esp_sa *sa)
 		gw_address_text(&sa->src, src), gw_address_text(&sa->dst, dst));
 	if (dir == GW_OUT)
 		fprintf(to, "port %u, ", remote.port);
-	fprintf(to, "reqid %" PRIu32 ", %s%s", sa->reqid, esp_sa_alg_name(sa), sa->flags & ESP_SA_ESN ? ", ESN" : "");
+	fprintf(to, "reqid %" PRIu32 ", %s%s", sa->reqid, esp_sa_alg_name(sa),
+		sa->flags & ESP_SA_ESN ? ", ESN" : "");
 	if (dir == GW_IN)
 		fprintf(to, ", window %" PRIu32, sa->replay_window);
 	if (sa->has_sel) {
@@ -86,8 +87,9 @@ static void print_prefixes(FILE *to, const char *name, const struct esp_prefix *
 
 void gw_config_print(FILE *to, const struct gw_config *c)
 {
-	static const char *const backends[] = {
-	    [ESP_BACKEND_AUTO] = "auto", [ESP_BACKEND_OPENSSL] = "openssl", [ESP_BACKEND_IPSEC_MB] = "ipsec-mb"};
+	static const char *const backends[] = {[ESP_BACKEND_AUTO] = "auto",
+					       [ESP_BACKEND_OPENSSL] = "openssl",
+					       [ESP_BACKEND_IPSEC_MB] = "ipsec-mb"};
 	char text[1024];
 
 	fprintf(to, "%-10s %s\n", "tun", c->tun);

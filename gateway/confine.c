@@ -25,7 +25,8 @@ int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN]
 	if (!p) {
 		int code = errno ? -errno : -ENOENT;
 
-		snprintf(err, ESP_ERROR_LEN, "user %s: %s", name, errno ? strerror(errno) : "there is no such user");
+		snprintf(err, ESP_ERROR_LEN, "user %s: %s", name,
+			 errno ? strerror(errno) : "there is no such user");
 		return code;
 	}
 	*user = (struct gw_user){p->pw_uid, p->pw_gid};
@@ -60,7 +61,8 @@ static int become(const struct gw_user *user)
 	if (geteuid() == user->uid)
 		return 0;
 	if (setgroups(0, NULL) != 0 || prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0 ||
-	    setresgid(user->gid, user->gid, user->gid) != 0 || setresuid(user->uid, user->uid, user->uid) != 0)
+	    setresgid(user->gid, user->gid, user->gid) != 0 ||
+	    setresuid(user->uid, user->uid, user->uid) != 0)
 		return -errno;
 	return prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0) ? -errno : 0;
 }
@@ -78,6 +80,7 @@ int gw_confine_user(const struct gw_user *user, char err[ESP_ERROR_LEN])
 		      (!GW_SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)))
 		code = -errno;
 	if (code)
-		snprintf(err, ESP_ERROR_LEN, "cannot give up root to be user %u: %s", user->uid, strerror(-code));
+		snprintf(err, ESP_ERROR_LEN, "cannot give up root to be user %u: %s", user->uid,
+			 strerror(-code));
 	return code;
 }

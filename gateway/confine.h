@@ -27,16 +27,17 @@ struct gw_user {
 /* Looks the user up. 0 or -errno and one line in `err`. */
 int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN]);
 
-/* No core dump, no tracing by the user's other processes; and no page of this process, those to come included, goes to
- * swap. To be called before there are keys. Returns NULL, or what of it the system refused (static). */
+/* No core dump, no tracing by the user's other processes; and no page of this process, those to come
+ * included, goes to swap. To be called before there are keys. Returns NULL, or what of it the system refused
+ * (static). */
 const char *gw_confine_memory(void);
 
-/* Becomes the user, for good, with no way to new privileges and no capability but CAP_IPC_LOCK, without which memory that is
- * allocated from now on could not be locked. 0 or -errno and one line in `err`. */
+/* Becomes the user, for good, with no way to new privileges and no capability but CAP_IPC_LOCK, without which
+ * memory that is allocated from now on could not be locked. 0 or -errno and one line in `err`. */
 int gw_confine_user(const struct gw_user *user, char err[ESP_ERROR_LEN]);
 
-/* From here on only the system calls that a running gateway makes. `writes_files`: also what a metrics file needs. 0, -ENOSYS
- * where no filter is known for this machine, or -errno. */
+/* From here on only the system calls that a running gateway makes. `writes_files`: also what a metrics file
+ * needs. 0, -ENOSYS where no filter is known for this machine, or -errno. */
 int gw_confine_calls(bool writes_files);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The commands of the control socket. A request is a line, "json " in front of it if the answer is to be JSON, and with
- * `sa add` the text of the SAs behind it; it ends when the client shuts its side. The answer begins with a line "ok" or
- * "error WHY"; what follows is the command's own.
+ * The commands of the control socket. A request is a line, "json " in front of it if the answer is to be
+ * JSON, and with `sa add` the text of the SAs behind it; it ends when the client shuts its side. The answer
+ * begins with a line "ok" or "error WHY"; what follows is the command's own.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -160,8 +160,8 @@ static const struct {
 	int (*run)(struct command *c);
 	bool answers; /* has something to say beyond ok */
 } commands[] = {
-    {"sa", "add", sa_add, false}, {"sa", "del", sa_del, false},	{"sa", "list", sa_list, true},
-    {"stats", NULL, stats, true}, {"cpus", NULL, cpus, true},	{"events", NULL, events, true},
+    {"sa", "add", sa_add, false},    {"sa", "del", sa_del, false}, {"sa", "list", sa_list, true},
+    {"stats", NULL, stats, true},    {"cpus", NULL, cpus, true},   {"events", NULL, events, true},
     {"reload", NULL, reload, false},
 };
 

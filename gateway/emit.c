@@ -57,7 +57,8 @@ void gw_emit_open(struct gw_emit *e, const char *name)
 	}
 	e->outer[e->depth++] = e->used;
 	if (name)
-		e->used += (unsigned int)snprintf(e->prefix + e->used, sizeof(e->prefix) - e->used, "%s.", name);
+		e->used +=
+		    (unsigned int)snprintf(e->prefix + e->used, sizeof(e->prefix) - e->used, "%s.", name);
 }
 
 void gw_emit_close(struct gw_emit *e)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Named values, written as JSON or as lines "name.of.it  value  (what it means)": one description serves both.
- * Strings are escaped. An error of the stream is the stream's to keep.
+ * Named values, written as JSON or as lines "name.of.it  value  (what it means)": one description serves
+ * both. Strings are escaped. An error of the stream is the stream's to keep.
  */
 #ifndef GW_EMIT_H
 #define GW_EMIT_H

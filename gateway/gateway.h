@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A running gateway: what its parts share. All of it is one thread's, the control thread; packets are the plane's. */
+/* A running gateway: what its parts share. All of it is one thread's, the control thread; packets are the
+ * plane's. */
 #ifndef GW_GATEWAY_H
 #define GW_GATEWAY_H
 
@@ -11,8 +12,8 @@
 #include "privileged.h"
 #include "server.h"
 
-/* An SA that the plane was given. Its description, keys included, is kept to tell whether a new configuration has
- * another one under the same name; it is wiped when the SA goes. */
+/* An SA that the plane was given. Its description, keys included, is kept to tell whether a new configuration
+ * has another one under the same name; it is wiped when the SA goes. */
 struct gw_known {
 	struct gw_known *next;
 	struct esp_sa sa; /* description only */
@@ -21,7 +22,7 @@ struct gw_known {
 };
 
 struct gw_gateway {
-	const char *path; /* of the configuration */
+	const char *path;	       /* of the configuration */
 	void (*say)(const char *line); /* a line for the log */
 	struct gw_config *config;      /* its SAs have gone to the plane */
 	struct gw_tun tun;
@@ -44,13 +45,14 @@ struct gw_gateway {
 int gw_sas_judge(const struct gw_gateway *g, struct esp_sa *sa, char err[ESP_ERROR_LEN]);
 /* Takes the SA when it returns 0; otherwise -errno and one line in `err`. */
 int gw_sas_add(struct gw_gateway *g, struct esp_sa *sa, bool from_file, char err[ESP_ERROR_LEN]);
-/* The SAs that have this SPI and, where they are set, these addresses; there must be one. 0, -ENOENT, -ENOTUNIQ. */
-int gw_sas_find(const struct gw_gateway *g, uint32_t spi, const struct esp_addr *src, const struct esp_addr *dst,
-		struct gw_known **known);
+/* The SAs that have this SPI and, where they are set, these addresses; there must be one. 0, -ENOENT,
+ * -ENOTUNIQ. */
+int gw_sas_find(const struct gw_gateway *g, uint32_t spi, const struct esp_addr *src,
+		const struct esp_addr *dst, struct gw_known **known);
 /* An inbound one goes on receiving for `linger` seconds. */
 int gw_sas_del(struct gw_gateway *g, struct gw_known *known, uint32_t linger);
-/* Takes over SAs and policies of a new configuration, whose SAs are taken out of it. All of it, or -errno, one line in
- * `err` and nothing. */
+/* Takes over SAs and policies of a new configuration, whose SAs are taken out of it. All of it, or -errno,
+ * one line in `err` and nothing. */
 int gw_sas_replace(struct gw_gateway *g, struct gw_config *with, char err[ESP_ERROR_LEN]);
 /* Reserves sequence numbers; once a second. */
 void gw_sas_tick(struct gw_gateway *g);
@@ -62,8 +64,8 @@ void gw_sas_end(struct gw_gateway *g);
 /* 0, -EINVAL none of them can be used, -ENOMEM, -EAGAIN. */
 int gw_set_cpus(struct gw_gateway *g, const struct cpumask *cpus);
 
-/* Reads the configuration again. 0, and in `err` a line about what was not changed, or none; or -errno, one line in `err`,
- * and nothing has changed. */
+/* Reads the configuration again. 0, and in `err` a line about what was not changed, or none; or -errno, one
+ * line in `err`, and nothing has changed. */
 int gw_reload(struct gw_gateway *g, char err[ESP_ERROR_LEN]);
 
 /* told.c: events, for clients that listen. */

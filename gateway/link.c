@@ -14,8 +14,8 @@
 #include "address.h"
 #include "udp.h"
 
-/* Packets that the device keeps for its reader. More than the kernel's 500: a reader that has to wait for a CPU for a tenth of a
- * second loses nothing of 20,000 packets a second. */
+/* Packets that the device keeps for its reader. More than the kernel's 500: a reader that has to wait for a
+ * CPU for a tenth of a second loses nothing of 20,000 packets a second. */
 #define QUEUE 2000
 
 struct request {
@@ -167,11 +167,13 @@ static int failed(char err[ESP_ERROR_LEN], const char *what, const struct esp_pr
 {
 	char text[GW_ADDRESS_TEXT];
 
-	snprintf(err, ESP_ERROR_LEN, "%s %s/%u: %s", what, gw_address_text(&p->addr, text), p->len, strerror(-code));
+	snprintf(err, ESP_ERROR_LEN, "%s %s/%u: %s", what, gw_address_text(&p->addr, text), p->len,
+		 strerror(-code));
 	return code;
 }
 
-int gw_link_configure(const char *device, const struct gw_config *config, uint32_t mtu, char err[ESP_ERROR_LEN])
+int gw_link_configure(const char *device, const struct gw_config *config, uint32_t mtu,
+		      char err[ESP_ERROR_LEN])
 {
 	unsigned int index = if_nametoindex(device);
 	int fd = index ? open_netlink() : -errno, code = fd < 0 ? fd : 0;
@@ -232,9 +234,11 @@ uint64_t gw_link_dropped(const struct gw_link_watch *w)
 	if (n < (ssize_t)NLMSG_LENGTH(sizeof(struct ifinfomsg)) || answer.head.nlmsg_type != RTM_NEWLINK)
 		return 0;
 	left = (int)IFLA_PAYLOAD(&answer.head);
-	for (struct rtattr *a = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(&answer.head)); RTA_OK(a, left); a = RTA_NEXT(a, left))
+	for (struct rtattr *a = IFLA_RTA((struct ifinfomsg *)NLMSG_DATA(&answer.head)); RTA_OK(a, left);
+	     a = RTA_NEXT(a, left))
 		if (a->rta_type == IFLA_STATS64)
-			memcpy(&stats, RTA_DATA(a), RTA_PAYLOAD(a) < sizeof(stats) ? RTA_PAYLOAD(a) : sizeof(stats));
+			memcpy(&stats, RTA_DATA(a),
+			       RTA_PAYLOAD(a) < sizeof(stats) ? RTA_PAYLOAD(a) : sizeof(stats));
 	return stats.tx_dropped;
 }
 

@@ -19,8 +19,9 @@ static void head(FILE *to, const char *name, const char *type, const char *help)
 static void ways(FILE *to, const char *name, const char *help, uint64_t out, uint64_t in)
 {
 	head(to, name, "counter", help);
-	fprintf(to, "padata_esp_%s{direction=\"out\"} %" PRIu64 "\npadata_esp_%s{direction=\"in\"} %" PRIu64 "\n", name,
-		out, name, in);
+	fprintf(to,
+		"padata_esp_%s{direction=\"out\"} %" PRIu64 "\npadata_esp_%s{direction=\"in\"} %" PRIu64 "\n",
+		name, out, name, in);
 }
 
 static void one(FILE *to, const char *name, const char *type, const char *help, uint64_t v)
@@ -64,9 +65,13 @@ static void sas(FILE *to, struct gw_gateway *g)
 	for (int n = 0; n < 3; n++) {
 		head(to, names[n], n < 2 ? "counter" : "gauge", helps[n]);
 		for (size_t i = 0; list && i < count; i++)
-			fprintf(to, "padata_esp_%s{direction=\"%s\",spi=\"0x%08" PRIx32 "\",reqid=\"%" PRIu32 "\"} %" PRIu64 "\n",
+			fprintf(to,
+				"padata_esp_%s{direction=\"%s\",spi=\"0x%08" PRIx32 "\",reqid=\"%" PRIu32
+				"\"} %" PRIu64 "\n",
 				names[n], list[i].dir == GW_OUT ? "out" : "in", list[i].spi, list[i].reqid,
-				n == 0 ? list[i].use.packets : n == 1 ? list[i].use.bytes : list[i].seq);
+				n == 0	 ? list[i].use.packets
+				: n == 1 ? list[i].use.bytes
+					 : list[i].seq);
 	}
 	free(list);
 }
@@ -79,9 +84,11 @@ void gw_metrics_write(struct gw_gateway *g, FILE *to)
 		return;
 	gw_plane_stats(g->plane, s);
 	ways(to, "packets_total", "Packets passed on.", s->out.out_packets, s->in.out_packets);
-	ways(to, "bytes_total", "Their bytes: outer packets out, inner packets in.", s->out.out_bytes, s->in.out_bytes);
+	ways(to, "bytes_total", "Their bytes: outer packets out, inner packets in.", s->out.out_bytes,
+	     s->in.out_bytes);
 	drops(to, s);
-	one(to, "queue_bursts", "gauge", "Bursts that are queued or being worked on.", s->bursts_total - s->bursts_free);
+	one(to, "queue_bursts", "gauge", "Bursts that are queued or being worked on.",
+	    s->bursts_total - s->bursts_free);
 	one(to, "queue_room_bursts", "gauge", "Bursts that there can be.", s->bursts_total);
 	one(to, "tun_queue_dropped_total", "counter", "Dropped by the kernel in front of the TUN device.",
 	    gw_link_dropped(&g->link));
@@ -115,7 +122,8 @@ static void handle(void *arg, struct gw_client *client, FILE *to)
 		fputs("GET /metrics\n", f);
 	fclose(f);
 	fprintf(to,
-		"HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
+		"HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4\r\nContent-Length: "
+		"%zu\r\nConnection: close\r\n\r\n",
 		good ? "200 OK" : "404 Not Found", len);
 	fwrite(body, 1, len, to);
 	free(body);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Telling systemd how the service is: sd_notify(3)'s protocol, a datagram to the socket that $NOTIFY_SOCKET names. */
+/* Telling systemd how the service is: sd_notify(3)'s protocol, a datagram to the socket that $NOTIFY_SOCKET
+ * names. */
 #ifndef GW_NOTIFY_H
 #define GW_NOTIFY_H
 

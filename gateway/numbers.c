@@ -34,15 +34,16 @@ struct gw_numbers {
 	uint64_t turns;
 };
 
-static const char head[] = "# The last sequence number that each SA may have used. Without this file nonces would repeat.";
+static const char head[] =
+    "# The last sequence number that each SA may have used. Without this file nonces would repeat.";
 
 static void format(const struct entry *e, char record[RECORD + 1])
 {
 	char line[RECORD], dst[GW_ADDRESS_TEXT];
 
 	if (e)
-		snprintf(line, sizeof(line), "dst %s spi 0x%08" PRIx32 " oseq %" PRIu64, gw_address_text(&e->dst, dst),
-			 e->spi, e->last);
+		snprintf(line, sizeof(line), "dst %s spi 0x%08" PRIx32 " oseq %" PRIu64,
+			 gw_address_text(&e->dst, dst), e->spi, e->last);
 	snprintf(record, RECORD + 1, "%-*s\n", (int)RECORD - 1, e ? line : head);
 }
 
@@ -100,7 +101,8 @@ static int read_file(struct gw_numbers *n, const char *path, char err[ESP_ERROR_
 	for (unsigned int number = 1; f && !code && fgets(line, sizeof(line), f); number++) {
 		if (line[0] != '#' && !parse_line(n, line)) {
 			snprintf(err, ESP_ERROR_LEN,
-				 "%.120s:%u: damaged, so the numbers used are not known; make new SAs and remove it",
+				 "%.120s:%u: damaged, so the numbers used are not known; make new SAs and "
+				 "remove it",
 				 path, number);
 			code = -EINVAL;
 		}
@@ -147,26 +149,30 @@ static int write_file(struct gw_numbers *n, const char *path)
 struct gw_numbers *gw_numbers_open(const char *config, char err[ESP_ERROR_LEN])
 {
 	struct gw_numbers *n = calloc(1, sizeof(*n));
-	char *real = realpath(config, NULL), *path = NULL; /* one file, whatever link leads to the configuration */
+	char *real = realpath(config, NULL),
+	     *path = NULL; /* one file, whatever link leads to the configuration */
 	int code = 0;
 
 	err[0] = '\0';
 	if (n)
-		*n = (struct gw_numbers){.lock = -1, .fd = -1, .entries = calloc(ENTRIES_MAX, sizeof(struct entry))};
+		*n = (struct gw_numbers){
+		    .lock = -1, .fd = -1, .entries = calloc(ENTRIES_MAX, sizeof(struct entry))};
 	if (!n || !n->entries || !real || asprintf(&path, "%s.oseq", real) < 0)
 		code = -errno;
-	if (!code && ((n->lock = open(real, O_RDONLY | O_CLOEXEC)) < 0 || flock(n->lock, LOCK_EX | LOCK_NB) != 0))
+	if (!code &&
+	    ((n->lock = open(real, O_RDONLY | O_CLOEXEC)) < 0 || flock(n->lock, LOCK_EX | LOCK_NB) != 0))
 		code = -errno;
 	if (code == -EWOULDBLOCK)
-		snprintf(err, ESP_ERROR_LEN, "%.120s: another gateway runs with it; two at once would use nonces twice",
-			 config);
+		snprintf(err, ESP_ERROR_LEN,
+			 "%.120s: another gateway runs with it; two at once would use nonces twice", config);
 	if (!code)
 		code = read_file(n, path, err);
 	if (!code)
 		code = write_file(n, path);
 	if (code && !err[0])
-		snprintf(err, ESP_ERROR_LEN, "%.120s.oseq: cannot be written (%s); it keeps nonces from being used twice",
-			 config, strerror(-code));
+		snprintf(err, ESP_ERROR_LEN,
+			 "%.120s.oseq: cannot be written (%s); it keeps nonces from being used twice", config,
+			 strerror(-code));
 	free(real);
 	free(path);
 	if (code) {
@@ -231,15 +237,20 @@ int gw_numbers_begin(struct gw_numbers *n, struct esp_sa *sa, uint64_t *last)
 		e = new_entry(n);
 	if (!e)
 		return -ENOSPC;
-	*e = (struct entry){
-	    .dst = sa->dst, .spi = sa->spi, .in_use = true, .esn = sa->flags & ESP_SA_ESN, .seq = start, .last = start};
+	*e = (struct entry){.dst = sa->dst,
+			    .spi = sa->spi,
+			    .in_use = true,
+			    .esn = sa->flags & ESP_SA_ESN,
+			    .seq = start,
+			    .last = start};
 	code = reserve(n, e, start, RANGE);
 	*last = e->last;
 	e->in_use = !code;
 	return code;
 }
 
-int gw_numbers_go_on(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, uint64_t seq, uint64_t *last)
+int gw_numbers_go_on(struct gw_numbers *n, uint32_t spi, const struct esp_addr *dst, uint64_t seq,
+		     uint64_t *last)
 {
 	struct entry *e = find(n, spi, dst);
 	uint64_t used, range = RANGE;

@@ -15,7 +15,8 @@ struct reading {
 	bool has_dir, has_template, is_socket;
 };
 
-/* The words of lifetimes are those of an SA. They end up in `limits`, which must stay as empty as it begins. */
+/* The words of lifetimes are those of an SA. They end up in `limits`, which must stay as empty as it
+ * begins. */
 static int lifetime(struct reading *r, int (*take)(struct parse *p))
 {
 	struct esp_sa sa = {.limits = {.soft_bytes = ESP_NO_LIMIT,
@@ -28,7 +29,8 @@ static int lifetime(struct reading *r, int (*take)(struct parse *p))
 
 	*r->x = p.x;
 	if (!err && memcmp(&sa.limits, &none, sizeof(none)) != 0)
-		return lex_fail_at(r->x, r->first.line, "limit", "a policy has no lifetime here; give one to its SAs");
+		return lex_fail_at(r->x, r->first.line, "limit",
+				   "a policy has no lifetime here; give one to its SAs");
 	return err;
 }
 
@@ -144,7 +146,8 @@ static int p_template(struct reading *r)
 			err = lex_number(x, UINT32_MAX, &n);
 			r->policy.reqid = (uint32_t)n;
 		} else if (lex_take(x, "spi"))
-			err = lex_number(x, UINT32_MAX, &n); /* the SA is found by reqid, so that a rekey is one step */
+			err = lex_number(x, UINT32_MAX,
+					 &n); /* the SA is found by reqid, so that a rekey is one step */
 		else if (lex_take(x, "share") || lex_take(x, "enc-mask") || lex_take(x, "auth-mask") ||
 			 lex_take(x, "comp-mask"))
 			err = skip(x, 1);
@@ -168,23 +171,23 @@ static const struct {
 	const char *name;
 	int (*take)(struct reading *r);
 } words[] = {
-	{ "dir", p_dir },
-	{ "socket", p_socket },
-	{ "priority", p_priority },
-	{ "action", p_action },
-	{ "ptype", p_ptype },
-	{ "flag", p_flag },
-	{ "tmpl", p_template },
-	{ "limit:", p_limit_line },
-	{ "limit", p_limit },
-	{ "expire", p_expire },
-	{ "lifetime", p_lifetime },
-	/* printed, and without a meaning here */
-	{ "index", p_skip1 },
-	{ "share", p_skip1 },
-	{ "mark", p_skip1 },
-	{ "if_id", p_skip1 },
-	{ "security", p_skip2 },
+    {"dir", p_dir},
+    {"socket", p_socket},
+    {"priority", p_priority},
+    {"action", p_action},
+    {"ptype", p_ptype},
+    {"flag", p_flag},
+    {"tmpl", p_template},
+    {"limit:", p_limit_line},
+    {"limit", p_limit},
+    {"expire", p_expire},
+    {"lifetime", p_lifetime},
+    /* printed, and without a meaning here */
+    {"index", p_skip1},
+    {"share", p_skip1},
+    {"mark", p_skip1},
+    {"if_id", p_skip1},
+    {"security", p_skip2},
 };
 
 static int one_word(struct reading *r, bool *end)
@@ -238,9 +241,11 @@ int gw_policy_read(struct gw_parse *p)
 	if (r.is_socket)
 		return 0;
 	if (!r.has_dir)
-		wrong = "this policy lacks 'dir out', 'dir in' or 'dir fwd'; an SA has addresses without a prefix length";
+		wrong = "this policy lacks 'dir out', 'dir in' or 'dir fwd'; an SA has addresses without a "
+			"prefix length";
 	else if (!r.policy.block && !r.has_template)
-		wrong = "a policy without a template would let packets pass unencrypted; give it tmpl, or action block";
+		wrong = "a policy without a template would let packets pass unencrypted; give it tmpl, or "
+			"action block";
 	else if (r.policy.src.family && r.policy.dst.family && r.policy.src.family != r.policy.dst.family)
 		wrong = "the template's src and dst are of different families";
 	if (wrong)
@@ -256,8 +261,8 @@ static bool same_prefix(const struct esp_prefix *a, const struct esp_prefix *b)
 bool gw_same_selector(const struct esp_selector *a, const struct esp_selector *b)
 {
 	return same_prefix(&a->src, &b->src) && same_prefix(&a->dst, &b->dst) && a->proto == b->proto &&
-	       a->any_port_src == b->any_port_src && a->any_port_dst == b->any_port_dst && a->sport == b->sport &&
-	       a->dport == b->dport;
+	       a->any_port_src == b->any_port_src && a->any_port_dst == b->any_port_dst &&
+	       a->sport == b->sport && a->dport == b->dport;
 }
 
 static bool same_if_set(const struct esp_addr *want, const struct esp_addr *a)
@@ -273,6 +278,10 @@ bool gw_policy_means(const struct gw_policy *policy, enum gw_dir dir, const stru
 
 struct gw_policy gw_policy_of(enum gw_dir dir, const struct esp_sa *sa)
 {
-	return (struct gw_policy){
-	    .sel = sa->sel, .dir = dir, .priority = UINT32_MAX, .reqid = sa->reqid, .src = sa->src, .dst = sa->dst};
+	return (struct gw_policy){.sel = sa->sel,
+				  .dir = dir,
+				  .priority = UINT32_MAX,
+				  .reqid = sa->reqid,
+				  .src = sa->src,
+				  .dst = sa->dst};
 }

@@ -134,7 +134,8 @@ int gw_privileged_start(struct gw_privileged *p, const char *path)
 		code = -errno;
 	free(copy);
 	if (pid == 0) {
-		/* Away from the terminal and the output of the gateway; what was open before is none of its business. */
+		/* Away from the terminal and the output of the gateway; what was open before is none of its
+		 * business. */
 		s.fd = dup2(ends[1], 0);
 		s.directory = dup2(s.directory, 1);
 		close_range(2, ~0u, 0);

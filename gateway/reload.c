@@ -32,7 +32,8 @@ static void name_the_rest(const struct gw_config *a, const struct gw_config *b, 
 		bool same;
 	} parts[] = {
 	    {"tun", !strcmp(a->tun, b->tun)},
-	    {"address", same_bytes(a->addresses, a->address_count, b->addresses, b->address_count, sizeof(*a->addresses))},
+	    {"address", same_bytes(a->addresses, a->address_count, b->addresses, b->address_count,
+				   sizeof(*a->addresses))},
 	    {"route", same_bytes(a->routes, a->route_count, b->routes, b->route_count, sizeof(*a->routes))},
 	    {"mtu", a->mtu == b->mtu},
 	    {"local", same_bytes(a->locals, a->local_count, b->locals, b->local_count, sizeof(*a->locals))},
@@ -40,14 +41,16 @@ static void name_the_rest(const struct gw_config *a, const struct gw_config *b, 
 	    {"user", !strcmp(a->user, b->user)},
 	    {"backend", a->backend == b->backend},
 	    {"control", !strcmp(a->control, b->control)},
-	    {"metrics", !memcmp(&a->metrics, &b->metrics, sizeof(a->metrics)) && !strcmp(a->metrics_file, b->metrics_file)},
+	    {"metrics", !memcmp(&a->metrics, &b->metrics, sizeof(a->metrics)) &&
+			    !strcmp(a->metrics_file, b->metrics_file)},
 	};
 	size_t used = 0;
 
 	to[0] = '\0';
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (!parts[i].same && used < size)
-			used += (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "", parts[i].name);
+			used +=
+			    (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "", parts[i].name);
 }
 
 /* What is decided at the start stays as it was. */
@@ -88,9 +91,11 @@ int gw_reload(struct gw_gateway *g, char err[ESP_ERROR_LEN])
 	}
 	gw_config_free(old);
 	if (move && gw_set_cpus(g, new->has_cpus ? new->cpus : cpu_active_mask) != 0)
-		snprintf(err, ESP_ERROR_LEN, "%.80s: none of its CPUs can be used; those of before go on", g->path);
+		snprintf(err, ESP_ERROR_LEN, "%.80s: none of its CPUs can be used; those of before go on",
+			 g->path);
 	else if (rest[0])
-		snprintf(err, ESP_ERROR_LEN, "%.80s: what has changed here takes effect at the next start: %.110s", g->path,
+		snprintf(err, ESP_ERROR_LEN,
+			 "%.80s: what has changed here takes effect at the next start: %.110s", g->path,
 			 rest);
 	gw_tell_text(g, "reload", "file", g->path);
 	return 0;

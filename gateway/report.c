@@ -9,7 +9,6 @@
 #include "emit.h"
 #include "gateway.h"
 
-
 bool gw_drop_is_inbound(enum gw_drop d)
 {
 	return d == GW_DROP_POLICY_IN || d == GW_DROP_TUN_WRITE || d == GW_DROP_KERNEL_UDP ||
@@ -189,10 +188,12 @@ static void sa_line(FILE *to, const struct gw_sa_info *i)
 {
 	char src[GW_ADDRESS_TEXT], dst[GW_ADDRESS_TEXT], peer[GW_ENDPOINT_TEXT];
 
-	fprintf(to, "%-3s 0x%08" PRIx32 " %-15s %-15s %5" PRIu32 " %-22s %-8s %-21s %12" PRIu64 " %14" PRIu64 " %8" PRIu64 "\n",
-		i->dir == GW_OUT ? "out" : "in", i->spi, gw_address_text(&i->src, src), gw_address_text(&i->dst, dst),
-		i->reqid, i->algorithm, state(i), gw_endpoint_text(&i->peer, peer), i->use.packets, i->use.bytes,
-		dropped(&i->stats));
+	fprintf(to,
+		"%-3s 0x%08" PRIx32 " %-15s %-15s %5" PRIu32 " %-22s %-8s %-21s %12" PRIu64 " %14" PRIu64
+		" %8" PRIu64 "\n",
+		i->dir == GW_OUT ? "out" : "in", i->spi, gw_address_text(&i->src, src),
+		gw_address_text(&i->dst, dst), i->reqid, i->algorithm, state(i),
+		gw_endpoint_text(&i->peer, peer), i->use.packets, i->use.bytes, dropped(&i->stats));
 }
 
 void gw_report_sas(struct gw_gateway *g, FILE *to, bool json)
@@ -203,8 +204,8 @@ void gw_report_sas(struct gw_gateway *g, FILE *to, bool json)
 	if (json)
 		fputc('[', to);
 	else
-		fprintf(to, "%-3s %-10s %-15s %-15s %5s %-22s %-8s %-21s %12s %14s %8s\n", "dir", "spi", "src", "dst", "reqid",
-			"algorithm", "state", "peer", "packets", "bytes", "drops");
+		fprintf(to, "%-3s %-10s %-15s %-15s %5s %-22s %-8s %-21s %12s %14s %8s\n", "dir", "spi",
+			"src", "dst", "reqid", "algorithm", "state", "peer", "packets", "bytes", "drops");
 	for (size_t i = 0; sas && i < count; i++) {
 		if (json && i)
 			fputs(",\n ", to);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Start, loop and end. The order of the start matters: the process that keeps root is forked before there are keys or
- * threads, memory is locked before there are keys, everything that needs root is opened before it is given up, and no
- * packet is read before that.
+ * Start, loop and end. The order of the start matters: the process that keeps root is forked before there are
+ * keys or threads, memory is locked before there are keys, everything that needs root is opened before it is
+ * given up, and no packet is read before that.
  */
 #include "run.h"
 
@@ -27,7 +27,7 @@
 struct run {
 	struct gw_gateway g;
 	int signals, notify;
-	uint32_t watchdog; /* ms; 0: none */
+	uint32_t watchdog;			   /* ms; 0: none */
 	uint64_t tick_at, watchdog_at, metrics_at; /* ms, CLOCK_MONOTONIC */
 	bool metrics_failed, ends;
 };
@@ -167,7 +167,8 @@ static bool has_ipv6(const struct gw_config *c)
 static void follow_mtu(struct gw_gateway *g)
 {
 	uint32_t mtu = g->config->mtu ? 0 : gw_plane_mtu(g->plane);
-	/* With less than 1,280 the kernel takes IPv6 from the device; what is then larger than the path is cut on the way. */
+	/* With less than 1,280 the kernel takes IPv6 from the device; what is then larger than the path is
+	 * cut on the way. */
 	uint32_t least = has_ipv6(g->config) ? 1280 : 576;
 
 	if (mtu && mtu < least)
@@ -197,7 +198,8 @@ static void tick(struct run *r)
 		if (code && !r->metrics_failed) {
 			char line[ESP_ERROR_LEN];
 
-			snprintf(line, sizeof(line), "metrics file %.160s: %s", g->config->metrics_file, strerror(-code));
+			snprintf(line, sizeof(line), "metrics file %.160s: %s", g->config->metrics_file,
+				 strerror(-code));
 			g->say(line);
 		}
 		r->metrics_failed = code;

@@ -75,7 +75,8 @@ static int judge(const struct gw_gateway *g, struct esp_sa *sa, bool from_file, 
 	if (gw_config_place(g->config, sa, dir, remote, &why) == 0)
 		why = gw_config_unselected(g->config, *dir, sa);
 	for (const struct gw_known *k = g->known; k && !why; k = k->next)
-		if (k->dir == *dir && !(from_file && k->from_file)) /* the reader has compared those of one file */
+		if (k->dir == *dir &&
+		    !(from_file && k->from_file)) /* the reader has compared those of one file */
 			why = gw_config_clash(g->config, *dir, sa, &k->sa);
 	return why ? fail(err, sa, -EINVAL, why) : 0;
 }
@@ -102,7 +103,8 @@ int gw_sas_add(struct gw_gateway *g, struct esp_sa *sa, bool from_file, char err
 		code = gw_numbers_begin(g->numbers, sa, &sa->tx.most);
 		if (code)
 			return fail(err, sa, code,
-				    code == -ERANGE ? "its sequence numbers are used up; make a new SA" : NULL);
+				    code == -ERANGE ? "its sequence numbers are used up; make a new SA"
+						    : NULL);
 	}
 	k = know(sa, dir, from_file);
 	if (!k)
@@ -128,8 +130,8 @@ int gw_sas_add(struct gw_gateway *g, struct esp_sa *sa, bool from_file, char err
 	return code;
 }
 
-int gw_sas_find(const struct gw_gateway *g, uint32_t spi, const struct esp_addr *src, const struct esp_addr *dst,
-		struct gw_known **known)
+int gw_sas_find(const struct gw_gateway *g, uint32_t spi, const struct esp_addr *src,
+		const struct esp_addr *dst, struct gw_known **known)
 {
 	*known = NULL;
 	for (struct gw_known *k = g->known; k; k = k->next) {
@@ -200,7 +202,8 @@ int gw_sas_replace(struct gw_gateway *g, struct gw_config *with, char err[ESP_ER
 		struct esp_sa **sa = find_in(with, &k->sa);
 
 		if (sa && !same_sa(*sa, &k->sa))
-			return fail(err, &k->sa, -EINVAL, "it has changed; give what is new an SPI of its own");
+			return fail(err, &k->sa, -EINVAL,
+				    "it has changed; give what is new an SPI of its own");
 		if (gw_config_place(with, &k->sa, &dir, &remote, &why) != 0)
 			return fail(err, &k->sa, -EINVAL, why);
 	}

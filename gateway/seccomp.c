@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls of a running gateway, as a filter. All others fail with EPERM, so that a C library that tries
- * another way first goes on; new programs, new processes, executable memory and, but for a metrics file, writing to
- * files are among them.
+ * The system calls of a running gateway, as a filter. All others fail with EPERM, so that a C library that
+ * tries another way first goes on; new programs, new processes, executable memory and, but for a metrics
+ * file, writing to files are among them.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -115,12 +115,9 @@ static const unsigned int calls[] = {
 };
 
 static const unsigned int file_calls[] = {
-    SYS_renameat2,
-    SYS_unlinkat,
-    SYS_fchmod,
+    SYS_renameat2, SYS_unlinkat, SYS_fchmod,
 #ifdef __x86_64__
-    SYS_rename,
-    SYS_unlink,
+    SYS_rename,	   SYS_unlink,
 #else
     SYS_renameat,
 #endif

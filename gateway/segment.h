@@ -20,7 +20,7 @@ struct gw_super {
 	uint32_t len;
 	uint8_t proto;	 /* IP_PROTO_TCP, IP_PROTO_UDP: to be cut; 0: one packet */
 	bool finish;	 /* one packet: its checksum is to be finished */
-	uint16_t l4;	 /* where the transport header begins; with `finish` and 0, where the sum begins */
+	uint16_t l4;	 /* where the transport header begins, or the sum of one packet */
 	uint16_t header; /* bytes in front of the payload, in each packet */
 	uint16_t field;	 /* of the checksum, from l4 */
 	uint16_t size;	 /* payload bytes of each packet but the last */

@@ -55,7 +55,8 @@ int gw_server_listen_path(struct gw_server *s, const char *path, uid_t owner, ch
 	if (is_abandoned(&a))
 		unlink(path);
 	mask = umask(0177);
-	code = start(s, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&a, sizeof(a));
+	code = start(s, socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), (struct sockaddr *)&a,
+		     sizeof(a));
 	umask(mask);
 	if (!code && owner != geteuid() && chown(path, owner, (gid_t)-1) != 0)
 		code = -errno;
@@ -76,7 +77,8 @@ int gw_server_listen_inet(struct gw_server *s, const struct gw_endpoint *at, cha
 		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	code = start(s, fd, (struct sockaddr *)&a, len);
 	if (code)
-		snprintf(err, ESP_ERROR_LEN, "metrics at %s: %s", gw_endpoint_text(at, text), strerror(-code));
+		snprintf(err, ESP_ERROR_LEN, "metrics at %s: %s", gw_endpoint_text(at, text),
+			 strerror(-code));
 	return code;
 }
 
@@ -136,7 +138,8 @@ static void take_in(struct gw_server *s)
 static bool send_some(struct gw_client *c)
 {
 	while (c->answer_sent < c->answer_len) {
-		ssize_t n = send(c->fd, c->answer + c->answer_sent, c->answer_len - c->answer_sent, MSG_NOSIGNAL);
+		ssize_t n =
+		    send(c->fd, c->answer + c->answer_sent, c->answer_len - c->answer_sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -189,8 +192,10 @@ size_t gw_server_poll(const struct gw_server *s, struct pollfd *fds)
 
 		/* Once it has asked, it is not read from; that it is gone is told in any case. */
 		if (c->fd >= 0)
-			fds[count++] = (struct pollfd){
-			    .fd = c->fd, .events = (short)(c->request ? POLLIN : c->answer_len ? POLLOUT : 0)};
+			fds[count++] = (struct pollfd){.fd = c->fd,
+						       .events = (short)(c->request	 ? POLLIN
+									 : c->answer_len ? POLLOUT
+											 : 0)};
 	}
 	return count;
 }
@@ -238,8 +243,8 @@ static bool append(struct gw_client *c, const char *line, size_t len)
 	return true;
 }
 
-void gw_server_tell(struct gw_server *s, void (*line)(FILE *to, bool json, const void *what), const void *what,
-		    void (*lost)(FILE *to, bool json, uint64_t lost))
+void gw_server_tell(struct gw_server *s, void (*line)(FILE *to, bool json, const void *what),
+		    const void *what, void (*lost)(FILE *to, bool json, uint64_t lost))
 {
 	for (size_t i = 0; s->listener >= 0 && i < GW_CLIENTS_MAX; i++) {
 		struct gw_client *c = &s->clients[i];

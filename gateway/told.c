@@ -25,11 +25,11 @@ static void line_text(FILE *to, const struct told *t)
 	struct tm tm;
 
 	gmtime_r(&t->at.tv_sec, &tm);
-	fprintf(to, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour,
-		tm.tm_min, tm.tm_sec, t->at.tv_nsec / 1000000, t->event);
+	fprintf(to, "%04d-%02d-%02dT%02d:%02d:%02d.%03ldZ %s", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+		tm.tm_hour, tm.tm_min, tm.tm_sec, t->at.tv_nsec / 1000000, t->event);
 	if (t->dst.family)
-		fprintf(to, " %s spi 0x%08" PRIx32 " dst %s reqid %" PRIu32, t->dir == GW_OUT ? "out" : "in", t->spi,
-			gw_address_text(&t->dst, text), t->reqid);
+		fprintf(to, " %s spi 0x%08" PRIx32 " dst %s reqid %" PRIu32, t->dir == GW_OUT ? "out" : "in",
+			t->spi, gw_address_text(&t->dst, text), t->reqid);
 	if (t->peer)
 		fprintf(to, " peer %s", gw_endpoint_text(t->peer, text));
 	if (t->mtu)

@@ -38,7 +38,7 @@ struct esp_writer {
 static ssize_t read_some(void *cookie, char *to, size_t size)
 {
 	struct esp_reader *r = cookie;
-	struct pollfd p = { .fd = r->fd, .events = POLLIN };
+	struct pollfd p = {.fd = r->fd, .events = POLLIN};
 	ssize_t n;
 
 	if (r->idle && !poll(&p, 1, 0))
@@ -67,15 +67,15 @@ static bool pick_link(struct esp_reader *r)
 		int type, written;
 		enum esp_link link;
 	} links[] = {
-		{ DLT_EN10MB, DLT_EN10MB, ESP_LINK_ETHERNET },
-		{ DLT_LINUX_SLL, DLT_LINUX_SLL, ESP_LINK_COOKED },
-		{ DLT_LINUX_SLL2, DLT_LINUX_SLL2, ESP_LINK_COOKED2 },
-		{ DLT_RAW, DLT_RAW, ESP_LINK_RAW },
-		/* The outer packet may be of the other family than the link type says. */
-		{ DLT_IPV4, DLT_RAW, ESP_LINK_RAW },
-		{ DLT_IPV6, DLT_RAW, ESP_LINK_RAW },
-		{ DLT_NULL, DLT_NULL, ESP_LINK_NULL },
-		{ DLT_LOOP, DLT_LOOP, ESP_LINK_LOOP },
+	    {DLT_EN10MB, DLT_EN10MB, ESP_LINK_ETHERNET},
+	    {DLT_LINUX_SLL, DLT_LINUX_SLL, ESP_LINK_COOKED},
+	    {DLT_LINUX_SLL2, DLT_LINUX_SLL2, ESP_LINK_COOKED2},
+	    {DLT_RAW, DLT_RAW, ESP_LINK_RAW},
+	    /* The outer packet may be of the other family than the link type says. */
+	    {DLT_IPV4, DLT_RAW, ESP_LINK_RAW},
+	    {DLT_IPV6, DLT_RAW, ESP_LINK_RAW},
+	    {DLT_NULL, DLT_NULL, ESP_LINK_NULL},
+	    {DLT_LOOP, DLT_LOOP, ESP_LINK_LOOP},
 	};
 
 	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
@@ -105,7 +105,8 @@ struct esp_reader *esp_reader_open(const char *name, void (*idle)(void *arg), vo
 	if (isatty(r->fd))
 		esp_fail(ESP_EXIT_INPUT, "%s: a terminal, not a capture; pipe one in", r->name);
 	r->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	file = esp_memory(fopencookie(r, "r", (cookie_io_functions_t){ .read = read_some, .close = close_input }));
+	file =
+	    esp_memory(fopencookie(r, "r", (cookie_io_functions_t){.read = read_some, .close = close_input}));
 	r->buffer = esp_memory(malloc(BUFFER));
 	setvbuf(file, r->buffer, _IOFBF, BUFFER);
 	r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error);
@@ -116,7 +117,8 @@ struct esp_reader *esp_reader_open(const char *name, void (*idle)(void *arg), vo
 		const char *type = pcap_datalink_val_to_name(pcap_datalink(r->pcap));
 
 		esp_fail(ESP_EXIT_INPUT,
-			 "%s: frames of link type %s cannot be read, only Ethernet, Linux cooked, raw IP and BSD loopback",
+			 "%s: frames of link type %s cannot be read, only Ethernet, Linux cooked, raw IP and "
+			 "BSD loopback",
 			 r->name, type ? type : "unknown");
 	}
 	return r;
@@ -171,8 +173,10 @@ uint64_t esp_reader_size(const struct esp_reader *r)
 static bool is_micro(const uint8_t magic[4])
 {
 	static const uint8_t micro[][4] = {
-		{ 0xa1, 0xb2, 0xc3, 0xd4 }, { 0xd4, 0xc3, 0xb2, 0xa1 },
-		{ 0xa1, 0xb2, 0xcd, 0x34 }, { 0x34, 0xcd, 0xb2, 0xa1 }, /* a patched libpcap of old Linux */
+	    {0xa1, 0xb2, 0xc3, 0xd4},
+	    {0xd4, 0xc3, 0xb2, 0xa1},
+	    {0xa1, 0xb2, 0xcd, 0x34},
+	    {0x34, 0xcd, 0xb2, 0xa1}, /* a patched libpcap of old Linux */
 	};
 
 	for (size_t i = 0; i < sizeof(micro) / sizeof(micro[0]); i++)
@@ -187,7 +191,7 @@ struct esp_writer *esp_writer_open(FILE *to, const struct esp_reader *like)
 
 	w->nano = !is_micro(like->magic);
 	w->pcap = esp_memory(pcap_open_dead_with_tstamp_precision(
-		like->type, SNAPLEN, w->nano ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO));
+	    like->type, SNAPLEN, w->nano ? PCAP_TSTAMP_PRECISION_NANO : PCAP_TSTAMP_PRECISION_MICRO));
 	w->dump = pcap_dump_fopen(w->pcap, to);
 	if (!w->dump)
 		esp_fail(ESP_EXIT_OUTPUT, "cannot write: %s", pcap_geterr(w->pcap));
@@ -196,7 +200,7 @@ struct esp_writer *esp_writer_open(FILE *to, const struct esp_reader *like)
 
 void esp_writer_put(struct esp_writer *w, const struct esp_frame *frame)
 {
-	struct pcap_pkthdr h = { .caplen = frame->captured, .len = frame->length };
+	struct pcap_pkthdr h = {.caplen = frame->captured, .len = frame->length};
 
 	h.ts.tv_sec = frame->seconds;
 	h.ts.tv_usec = w->nano ? frame->nanoseconds : frame->nanoseconds / 1000;

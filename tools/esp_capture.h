@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Captures: pcap and pcapng read, pcap written. One thread at a time for each; ends the program on what it cannot do. */
+/* Captures: pcap and pcapng read, pcap written. One thread at a time for each; ends the program on what it
+ * cannot do. */
 #ifndef ESP_CAPTURE_H
 #define ESP_CAPTURE_H
 
@@ -26,7 +27,8 @@ struct esp_reader;
 struct esp_reader *esp_reader_open(const char *name, void (*idle)(void *arg), void *arg);
 void esp_reader_close(struct esp_reader *r);
 
-/* 1 and the next frame, valid until the next call; 0 at the end; -1 and esp_reader_error() where the capture is damaged. */
+/* 1 and the next frame, valid until the next call; 0 at the end; -1 and esp_reader_error() where the capture
+ * is damaged. */
 int esp_reader_next(struct esp_reader *r, struct esp_frame *frame);
 const char *esp_reader_error(struct esp_reader *r);
 

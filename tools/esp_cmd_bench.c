@@ -81,7 +81,8 @@ static void stay_on(const struct cpumask *cpus)
 }
 
 /* Megabytes of IP packets a second. */
-static double run(struct esp_pipeline_config *config, const struct held *h, double seconds, struct esp_totals *totals)
+static double run(struct esp_pipeline_config *config, const struct held *h, double seconds,
+		  struct esp_totals *totals)
 {
 	struct esp_pipeline *p = esp_pipeline_start(config);
 	double began = now(), end;
@@ -114,7 +115,7 @@ static void sink_write(void *arg, const struct esp_frame *frame)
 
 static void draw(const struct esp_options *o, struct esp_pipeline_config config, const struct held *h)
 {
-	struct sink sink = { .bytes = esp_memory(calloc(1, SINK)) };
+	struct sink sink = {.bytes = esp_memory(calloc(1, SINK))};
 	struct esp_timeline *t = esp_memory(esp_timeline_alloc());
 	struct esp_totals totals;
 	char title[256];
@@ -145,10 +146,10 @@ int esp_cmd_bench(int argc, char **argv)
 	struct esp_sadb *db;
 	char error[ESP_ERROR_LEN], backend[64];
 	struct esp_reader *in;
-	struct held held = { 0 };
+	struct held held = {0};
 	cpumask_var_t one;
 	double *results[KINDS], median[KINDS];
-	struct esp_totals totals = { 0 };
+	struct esp_totals totals = {0};
 	struct esp_pipeline_config config;
 
 	esp_options_read(&o, argc, argv, "sa cpus backend stats timeline seconds rounds", 1);
@@ -160,7 +161,7 @@ int esp_cmd_bench(int argc, char **argv)
 	for (size_t i = 0; i < esp_sadb_count(db); i++) {
 		struct esp_limits *l = &esp_sadb_at(db, i)->limits;
 
-		*l = (struct esp_limits){ ESP_NO_LIMIT, ESP_NO_LIMIT, ESP_NO_LIMIT, ESP_NO_LIMIT, 0, 0, 0, 0 };
+		*l = (struct esp_limits){ESP_NO_LIMIT, ESP_NO_LIMIT, ESP_NO_LIMIT, ESP_NO_LIMIT, 0, 0, 0, 0};
 	}
 	if (!zalloc_cpumask_var(&one, GFP_KERNEL))
 		esp_memory(NULL);
@@ -171,11 +172,13 @@ int esp_cmd_bench(int argc, char **argv)
 	for (unsigned int round = 0; round < o.rounds; round++)
 		for (int k = 0; k < KINDS; k++) {
 			config = (struct esp_pipeline_config){
-				.db = db,
-				.stable = true,
-				.link = esp_reader_link(in),
-				.backend = o.backend,
-				.cpus = k == PLAIN ? NULL : k == ONE ? one : o.cpus,
+			    .db = db,
+			    .stable = true,
+			    .link = esp_reader_link(in),
+			    .backend = o.backend,
+			    .cpus = k == PLAIN ? NULL
+				    : k == ONE ? one
+					       : o.cpus,
 			};
 
 			/* Nothing leaves this program, so numbers may repeat. */
@@ -196,19 +199,22 @@ int esp_cmd_bench(int argc, char **argv)
 	if (o.stats == ESP_STATS_JSON) {
 		fputs("{\"capture\": ", stdout);
 		esp_json_string(stdout, o.in);
-		printf(", \"algorithm\": \"%s\", \"backend\": \"%s\", \"cpus\": %u, \"rounds\": %u, \"seconds\": %g,\n"
+		printf(", \"algorithm\": \"%s\", \"backend\": \"%s\", \"cpus\": %u, \"rounds\": %u, "
+		       "\"seconds\": %g,\n"
 		       " \"plain_mb_s\": %.1f, \"one_cpu_mb_s\": %.1f, \"all_cpus_mb_s\": %.1f, "
 		       "\"all_to_one\": %.3f, \"one_to_plain\": %.3f}\n",
-		       esp_sa_alg_name(esp_sadb_at(db, 0)), backend, cpumask_weight(o.cpus), o.rounds, o.seconds,
-		       median[PLAIN], median[ONE], median[ALL], median[ALL] / median[ONE], median[ONE] / median[PLAIN]);
+		       esp_sa_alg_name(esp_sadb_at(db, 0)), backend, cpumask_weight(o.cpus), o.rounds,
+		       o.seconds, median[PLAIN], median[ONE], median[ALL], median[ALL] / median[ONE],
+		       median[ONE] / median[PLAIN]);
 	} else {
-		printf("%s, %s, median of %u runs of %g s each\n", esp_sa_alg_name(esp_sadb_at(db, 0)), backend, o.rounds,
-		       o.seconds);
+		printf("%s, %s, median of %u runs of %g s each\n", esp_sa_alg_name(esp_sadb_at(db, 0)),
+		       backend, o.rounds, o.seconds);
 		printf("  %-28s %8.0f MB/s\n", "one CPU, without padata", median[PLAIN]);
 		printf("  %-28s %8.0f MB/s   (%+.1f %%)\n", "one CPU, padata", median[ONE],
 		       100 * (median[ONE] / median[PLAIN] - 1));
 		printf("  %u %-26s %8.0f MB/s   (%.2f times one CPU)\n", cpumask_weight(o.cpus),
-		       cpumask_weight(o.cpus) == 1 ? "CPU, padata" : "CPUs, padata", median[ALL], median[ALL] / median[ONE]);
+		       cpumask_weight(o.cpus) == 1 ? "CPU, padata" : "CPUs, padata", median[ALL],
+		       median[ALL] / median[ONE]);
 	}
 	free(held.frames);
 	free(held.bytes);

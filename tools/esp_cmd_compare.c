@@ -51,13 +51,13 @@ static void take_prints(struct prints *to, const char *name)
 		hash = mix(hash, &f.nanoseconds, sizeof(f.nanoseconds));
 		hash = mix(hash, &f.length, sizeof(f.length));
 		hash = mix(hash, f.data, f.captured);
-		to->at[to->count] = (struct print){ hash, to->count };
+		to->at[to->count] = (struct print){hash, to->count};
 		to->count++;
 		to->bytes += f.captured;
 	}
 	if (more < 0)
-		esp_say("%s: damaged behind its IP frame %zu (%s); what came before is compared", name, to->count,
-			esp_reader_error(in));
+		esp_say("%s: damaged behind its IP frame %zu (%s); what came before is compared", name,
+			to->count, esp_reader_error(in));
 	esp_reader_close(in);
 }
 
@@ -73,7 +73,7 @@ static int by_hash(const void *a, const void *b)
 int esp_cmd_compare(int argc, char **argv)
 {
 	struct esp_options o;
-	struct prints in = { 0 }, back = { 0 };
+	struct prints in = {0}, back = {0};
 	size_t same = 0, *from;
 	bool in_order = true, identical;
 
@@ -103,12 +103,14 @@ int esp_cmd_compare(int argc, char **argv)
 	}
 	identical = same == in.count && same == back.count;
 	if (o.stats == ESP_STATS_JSON)
-		printf("{\"frames\": %zu, \"bytes\": %" PRIu64 ", \"same\": %zu, \"missing\": %zu, \"new\": %zu, "
+		printf("{\"frames\": %zu, \"bytes\": %" PRIu64
+		       ", \"same\": %zu, \"missing\": %zu, \"new\": %zu, "
 		       "\"in_order\": %s, \"identical\": %s}\n",
-		       in.count, in.bytes, same, in.count - same, back.count - same, in_order ? "true" : "false",
-		       identical ? "true" : "false");
+		       in.count, in.bytes, same, in.count - same, back.count - same,
+		       in_order ? "true" : "false", identical ? "true" : "false");
 	else
-		printf("IP frames   %zu (%" PRIu64 " bytes)\nthe same    %zu\nmissing     %zu\nnew         %zu\n"
+		printf("IP frames   %zu (%" PRIu64
+		       " bytes)\nthe same    %zu\nmissing     %zu\nnew         %zu\n"
 		       "in order    %s\nidentical   %s\n",
 		       in.count, in.bytes, same, in.count - same, back.count - same, in_order ? "yes" : "no",
 		       identical ? "yes" : "no");

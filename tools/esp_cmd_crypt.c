@@ -75,11 +75,11 @@ static void draw(const struct esp_options *o, const struct esp_timeline *t, bool
 static int crypt(int argc, char **argv, bool decrypt)
 {
 	struct esp_options o;
-	struct work w = { 0 };
+	struct work w = {0};
 	struct esp_sadb *db;
 	char error[ESP_ERROR_LEN];
 	struct esp_totals totals;
-	struct esp_report report = { .decrypt = decrypt, .totals = &totals };
+	struct esp_report report = {.decrypt = decrypt, .totals = &totals};
 	struct esp_timeline *timeline = NULL;
 	struct esp_reader *in;
 	struct esp_frame frame;
@@ -88,7 +88,9 @@ static int crypt(int argc, char **argv, bool decrypt)
 	bool damaged;
 	double began;
 
-	esp_options_read(&o, argc, argv, decrypt ? "sa cpus backend stats timeline" : "sa cpus backend stats timeline oseq", 2);
+	esp_options_read(&o, argc, argv,
+			 decrypt ? "sa cpus backend stats timeline" : "sa cpus backend stats timeline oseq",
+			 2);
 	if (esp_sadb_load(o.sa, &db, error))
 		esp_fail(ESP_EXIT_SA, "%s", error);
 	esp_output_guard();
@@ -101,16 +103,16 @@ static int crypt(int argc, char **argv, bool decrypt)
 		timeline = esp_memory(esp_timeline_alloc());
 
 	w.pipeline = esp_pipeline_start(&(struct esp_pipeline_config){
-		.db = db,
-		.decrypt = decrypt,
-		.link = esp_reader_link(in),
-		.backend = o.backend,
-		.cpus = o.cpus,
-		.timeline = timeline,
-		.reserve = decrypt ? NULL : reserve,
-		.write = write_frame,
-		.written = written,
-		.arg = &w,
+	    .db = db,
+	    .decrypt = decrypt,
+	    .link = esp_reader_link(in),
+	    .backend = o.backend,
+	    .cpus = o.cpus,
+	    .timeline = timeline,
+	    .reserve = decrypt ? NULL : reserve,
+	    .write = write_frame,
+	    .written = written,
+	    .arg = &w,
 	});
 	esp_progress_start();
 	began = now();

@@ -67,7 +67,8 @@ static void make_request(char request[REQUEST_MAX], bool json, int argc, char **
 	for (int i = 0; i < argc; i++) {
 		if (strchr(argv[i], '\n') || used + strlen(argv[i]) + 2 > REQUEST_MAX)
 			esp_fail(ESP_EXIT_USAGE, "ctl %s: not a command; --help explains", argv[0]);
-		used += (size_t)snprintf(request + used, REQUEST_MAX - used, "%s%s", used ? " " : "", argv[i]);
+		used +=
+		    (size_t)snprintf(request + used, REQUEST_MAX - used, "%s%s", used ? " " : "", argv[i]);
 	}
 }
 
@@ -117,9 +118,9 @@ int esp_cmd_ctl(int argc, char **argv)
 {
 	enum { SOCKET = 256, JSON };
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, SOCKET },
-		{ "json", no_argument, NULL, JSON },
-		{ NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, SOCKET},
+	    {"json", no_argument, NULL, JSON},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *path = NULL;
 	char request[REQUEST_MAX], *only = NULL;
@@ -144,7 +145,8 @@ int esp_cmd_ctl(int argc, char **argv)
 	argc -= optind;
 	argv += optind;
 	if (!argc)
-		esp_fail(ESP_EXIT_USAGE, "ctl takes sa add FILE, sa del, sa list, stats, cpus, events or reload");
+		esp_fail(ESP_EXIT_USAGE,
+			 "ctl takes sa add FILE, sa del, sa list, stats, cpus, events or reload");
 	if (is_sa_add(argc, argv)) {
 		if (argc != 3)
 			esp_fail(ESP_EXIT_USAGE, "ctl sa add takes one file, or - for standard input");

@@ -54,9 +54,9 @@ int esp_cmd_gateway(int argc, char **argv)
 {
 	enum { CONFIG = 256, CHECK };
 	static const struct option longs[] = {
-		{ "config", required_argument, NULL, CONFIG },
-		{ "check", no_argument, NULL, CHECK },
-		{ NULL, 0, NULL, 0 },
+	    {"config", required_argument, NULL, CONFIG},
+	    {"check", no_argument, NULL, CHECK},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *path = NULL;
 	bool only_check = false;

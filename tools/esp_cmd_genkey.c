@@ -16,12 +16,12 @@ static const struct algorithm {
 	enum esp_alg alg;
 	uint8_t key_len, salt_len, auth_key_len;
 } algorithms[] = {
-	{ "aes128-gcm", ESP_ALG_AES_GCM, 16, 4, 0 },
-	{ "aes256-gcm", ESP_ALG_AES_GCM, 32, 4, 0 },
-	{ "chacha20-poly1305", ESP_ALG_CHACHA20_POLY1305, 32, 4, 0 },
-	{ "aes128-cbc-sha256", ESP_ALG_AES_CBC_HMAC_SHA256, 16, 0, 32 },
-	{ "aes256-cbc-sha256", ESP_ALG_AES_CBC_HMAC_SHA256, 32, 0, 32 },
-	{ "null-sha256", ESP_ALG_NULL_HMAC_SHA256, 0, 0, 32 },
+    {"aes128-gcm", ESP_ALG_AES_GCM, 16, 4, 0},
+    {"aes256-gcm", ESP_ALG_AES_GCM, 32, 4, 0},
+    {"chacha20-poly1305", ESP_ALG_CHACHA20_POLY1305, 32, 4, 0},
+    {"aes128-cbc-sha256", ESP_ALG_AES_CBC_HMAC_SHA256, 16, 0, 32},
+    {"aes256-cbc-sha256", ESP_ALG_AES_CBC_HMAC_SHA256, 32, 0, 32},
+    {"null-sha256", ESP_ALG_NULL_HMAC_SHA256, 0, 0, 32},
 };
 
 static void random_bytes(void *to, size_t n)
@@ -33,7 +33,7 @@ static void random_bytes(void *to, size_t n)
 
 static struct esp_addr address(const char *option, const char *text)
 {
-	struct esp_addr a = { .family = strchr(text, ':') ? 6 : 4 };
+	struct esp_addr a = {.family = strchr(text, ':') ? 6 : 4};
 
 	if (inet_pton(a.family == 4 ? AF_INET : AF_INET6, text, a.b) != 1)
 		esp_fail(ESP_EXIT_USAGE, "%s %s: not an IPv4 or IPv6 address", option, text);
@@ -45,26 +45,31 @@ static const struct algorithm *algorithm(const char *name)
 	for (size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]); i++)
 		if (!strcmp(name, algorithms[i].name))
 			return &algorithms[i];
-	esp_fail(ESP_EXIT_USAGE, "--algo %s: aes128-gcm, aes256-gcm, chacha20-poly1305, aes128-cbc-sha256, "
-				 "aes256-cbc-sha256 or null-sha256", name);
+	esp_fail(ESP_EXIT_USAGE,
+		 "--algo %s: aes128-gcm, aes256-gcm, chacha20-poly1305, aes128-cbc-sha256, "
+		 "aes256-cbc-sha256 or null-sha256",
+		 name);
 }
 
-static void print_one(const struct algorithm *a, bool esn, bool encap, struct esp_addr src, struct esp_addr dst)
+static void print_one(const struct algorithm *a, bool esn, bool encap, struct esp_addr src,
+		      struct esp_addr dst)
 {
 	struct esp_sa sa = {
-		.src = src,
-		.dst = dst,
-		.reqid = 1,
-		.alg = a->alg,
-		.flags = esn ? ESP_SA_ESN : 0,
-		.key_len = a->key_len,
-		.auth_key_len = a->auth_key_len,
-		.encap = encap,
-		.sport = 4500,
-		.dport = 4500,
-		.replay_window = ESP_REPLAY_DEFAULT,
-		.limits = { .soft_bytes = ESP_NO_LIMIT, .hard_bytes = ESP_NO_LIMIT, .soft_packets = ESP_NO_LIMIT,
-			    .hard_packets = ESP_NO_LIMIT },
+	    .src = src,
+	    .dst = dst,
+	    .reqid = 1,
+	    .alg = a->alg,
+	    .flags = esn ? ESP_SA_ESN : 0,
+	    .key_len = a->key_len,
+	    .auth_key_len = a->auth_key_len,
+	    .encap = encap,
+	    .sport = 4500,
+	    .dport = 4500,
+	    .replay_window = ESP_REPLAY_DEFAULT,
+	    .limits = {.soft_bytes = ESP_NO_LIMIT,
+		       .hard_bytes = ESP_NO_LIMIT,
+		       .soft_packets = ESP_NO_LIMIT,
+		       .hard_packets = ESP_NO_LIMIT},
 	};
 	int r;
 
@@ -87,9 +92,9 @@ int esp_cmd_genkey(int argc, char **argv)
 {
 	enum { ALGO = 256, ESN, ENCAP, SRC, DST };
 	static const struct option longs[] = {
-		{ "algo", required_argument, NULL, ALGO }, { "esn", no_argument, NULL, ESN },
-		{ "encap", no_argument, NULL, ENCAP },	   { "src", required_argument, NULL, SRC },
-		{ "dst", required_argument, NULL, DST },   { NULL, 0, NULL, 0 },
+	    {"algo", required_argument, NULL, ALGO}, {"esn", no_argument, NULL, ESN},
+	    {"encap", no_argument, NULL, ENCAP},     {"src", required_argument, NULL, SRC},
+	    {"dst", required_argument, NULL, DST},   {NULL, 0, NULL, 0},
 	};
 	const struct algorithm *a = algorithm("aes128-gcm");
 	struct esp_addr src = address("", "192.0.2.1"), dst = address("", "192.0.2.2");
@@ -126,8 +131,10 @@ int esp_cmd_genkey(int argc, char **argv)
 		esp_fail(ESP_EXIT_USAGE, "--src and --dst: one is IPv4, the other IPv6");
 
 	/* 'genkey > FILE' with an everyday umask would make a file that others can read, and --sa refuses. */
-	if (!fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) && st.st_mode & 077 && fchmod(STDOUT_FILENO, 0600))
-		esp_fail(ESP_EXIT_OUTPUT, "others could read the keys, and that cannot be changed: %s", strerror(errno));
+	if (!fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) && st.st_mode & 077 &&
+	    fchmod(STDOUT_FILENO, 0600))
+		esp_fail(ESP_EXIT_OUTPUT, "others could read the keys, and that cannot be changed: %s",
+			 strerror(errno));
 	setvbuf(stdout, NULL, _IONBF, 0); /* no copy of the keys in a buffer */
 	print_one(a, esn, encap, src, dst);
 	print_one(a, esn, encap, dst, src);

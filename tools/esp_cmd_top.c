@@ -80,7 +80,8 @@ enum wish { GO_ON, DRAW, QUIT };
 /* Sleeps for the rest of the interval, or until a key or a signal says otherwise. */
 static enum wish rest(int signals, double seconds)
 {
-	struct pollfd fds[] = {{.fd = signals, .events = POLLIN}, {.fd = is_screen ? STDIN_FILENO : -1, .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = signals, .events = POLLIN},
+			       {.fd = is_screen ? STDIN_FILENO : -1, .events = POLLIN}};
 	struct signalfd_siginfo s;
 	char key;
 
@@ -128,7 +129,8 @@ static void watch(const struct options *o, struct top_look *look)
 		if (wish == QUIT)
 			break;
 		take(&now, o->socket);
-		if (now.at - old.at < 0.05) { /* a key that is held: nothing can be told from so little time */
+		/* A key that is held: nothing can be told from so little time. */
+		if (now.at - old.at < 0.05) {
 			top_free(&now);
 			continue;
 		}
@@ -145,10 +147,10 @@ static void read_options(struct options *o, int argc, char **argv)
 {
 	enum { SOCKET = 256, INTERVAL, COUNT };
 	static const struct option longs[] = {
-		{ "socket", required_argument, NULL, SOCKET },
-		{ "interval", required_argument, NULL, INTERVAL },
-		{ "count", required_argument, NULL, COUNT },
-		{ NULL, 0, NULL, 0 },
+	    {"socket", required_argument, NULL, SOCKET},
+	    {"interval", required_argument, NULL, INTERVAL},
+	    {"count", required_argument, NULL, COUNT},
+	    {NULL, 0, NULL, 0},
 	};
 	char *end = NULL;
 	int c;
@@ -163,7 +165,8 @@ static void read_options(struct options *o, int argc, char **argv)
 		case INTERVAL:
 			o->interval = strtod(optarg, &end);
 			if (*end || !(o->interval >= 0.1 && o->interval <= 3600))
-				esp_fail(ESP_EXIT_USAGE, "--interval %s: not seconds from 0.1 to 3600", optarg);
+				esp_fail(ESP_EXIT_USAGE, "--interval %s: not seconds from 0.1 to 3600",
+					 optarg);
 			break;
 		case COUNT:
 			o->count = (unsigned int)strtoul(optarg, &end, 10);

@@ -20,11 +20,13 @@ char *esp_gateway_socket(void)
 	char *path = NULL;
 
 	if (glob(SOCKETS, 0, NULL, &found) != 0)
-		esp_fail(ESP_EXIT_SYSTEM, "no gateway runs here: there is no " SOCKETS "; --socket PATH names another");
+		esp_fail(ESP_EXIT_SYSTEM,
+			 "no gateway runs here: there is no " SOCKETS "; --socket PATH names another");
 	if (found.gl_pathc == 1)
 		path = esp_memory(strdup(found.gl_pathv[0]));
 	else
-		esp_fail(ESP_EXIT_USAGE, "--socket PATH is needed: there are several " SOCKETS ", %s and others",
+		esp_fail(ESP_EXIT_USAGE,
+			 "--socket PATH is needed: there are several " SOCKETS ", %s and others",
 			 found.gl_pathv[0]);
 	globfree(&found);
 	return path;
@@ -57,8 +59,9 @@ FILE *esp_gateway_ask(const char *path, const char *request, const char *body, s
 	}
 	strcpy(a.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && send_all(fd, request, strlen(request)) &&
-	    send_all(fd, "\n", 1) && send_all(fd, body, body_len) && shutdown(fd, SHUT_WR) == 0)
+	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
+	    send_all(fd, request, strlen(request)) && send_all(fd, "\n", 1) && send_all(fd, body, body_len) &&
+	    shutdown(fd, SHUT_WR) == 0)
 		f = fdopen(fd, "r");
 	error = errno;
 	if (!f && fd >= 0)

@@ -36,7 +36,9 @@ static int bsd_family(const uint8_t *h)
 	if (h[1] || h[2] || (h[0] && h[3]))
 		return 0;
 	/* NetBSD and OpenBSD, FreeBSD, macOS, Linux */
-	return value == BSD_INET ? 4 : value == 24 || value == 28 || value == DARWIN_INET6 || value == 10 ? 6 : 0;
+	return value == BSD_INET						    ? 4
+	       : value == 24 || value == 28 || value == DARWIN_INET6 || value == 10 ? 6
+										    : 0;
 }
 
 /* Where the ethertype is; 0 for a link that has none. */
@@ -53,7 +55,8 @@ int esp_link_header(enum esp_link link, const uint8_t *f, uint32_t len)
 	switch (link) {
 	case ESP_LINK_ETHERNET:
 		n = 14;
-		while (len >= n && (get16(f + n - 2) == 0x8100 || get16(f + n - 2) == 0x88a8 || get16(f + n - 2) == 0x9100))
+		while (len >= n && (get16(f + n - 2) == 0x8100 || get16(f + n - 2) == 0x88a8 ||
+				    get16(f + n - 2) == 0x9100))
 			n += 4;
 		break;
 	case ESP_LINK_COOKED:

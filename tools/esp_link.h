@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Link headers: where the IP packet begins in a frame, and what its header says about the family. Any thread. */
+/* Link headers: where the IP packet begins in a frame, and what its header says about the family. Any
+ * thread. */
 #ifndef ESP_LINK_H
 #define ESP_LINK_H
 
@@ -21,8 +22,8 @@ enum esp_link {
 int esp_link_header(enum esp_link link, const uint8_t *frame, uint32_t len);
 
 /*
- * Make the header of esp_link_header() bytes announce an IPv4 (4) or IPv6 (6) packet. One that does already is
- * left as it is; otherwise the BSD loopbacks, where IPv6 has a number for each system, get macOS's.
+ * Make the header of esp_link_header() bytes announce an IPv4 (4) or IPv6 (6) packet. One that does already
+ * is left as it is; otherwise the BSD loopbacks, where IPv6 has a number for each system, get macOS's.
  */
 void esp_link_set_family(enum esp_link link, uint8_t *header, uint32_t len, int family);
 

@@ -9,15 +9,15 @@
 enum { CPUS = 256, SA, BACKEND, STATS, TIMELINE, OSEQ, SECONDS, ROUNDS };
 
 static const struct option longs[] = {
-	{ "sa", required_argument, NULL, SA },
-	{ "cpus", required_argument, NULL, CPUS },
-	{ "backend", required_argument, NULL, BACKEND },
-	{ "stats", required_argument, NULL, STATS },
-	{ "timeline", required_argument, NULL, TIMELINE },
-	{ "oseq", required_argument, NULL, OSEQ },
-	{ "seconds", required_argument, NULL, SECONDS },
-	{ "rounds", required_argument, NULL, ROUNDS },
-	{ NULL, 0, NULL, 0 },
+    {"sa", required_argument, NULL, SA},
+    {"cpus", required_argument, NULL, CPUS},
+    {"backend", required_argument, NULL, BACKEND},
+    {"stats", required_argument, NULL, STATS},
+    {"timeline", required_argument, NULL, TIMELINE},
+    {"oseq", required_argument, NULL, OSEQ},
+    {"seconds", required_argument, NULL, SECONDS},
+    {"rounds", required_argument, NULL, ROUNDS},
+    {NULL, 0, NULL, 0},
 };
 
 static uint64_t number(const char *option, const char *text, uint64_t from, uint64_t to)
@@ -42,8 +42,11 @@ static void pick_cpus(struct esp_options *o, const char *list, uint64_t count)
 		esp_memory(NULL);
 	padata_cpulist_print(have, sizeof(have), cpu_active_mask);
 	if (list) {
-		if (cpulist_parse(list, o->cpus) || cpumask_empty(o->cpus) || !cpumask_subset(o->cpus, cpu_active_mask))
-			esp_fail(ESP_EXIT_USAGE, "--cpus %s: not a list, like 0-3,8, of the CPUs that this process may use, which are %s",
+		if (cpulist_parse(list, o->cpus) || cpumask_empty(o->cpus) ||
+		    !cpumask_subset(o->cpus, cpu_active_mask))
+			esp_fail(ESP_EXIT_USAGE,
+				 "--cpus %s: not a list, like 0-3,8, of the CPUs that this process may use, "
+				 "which are %s",
 				 list, have);
 		return;
 	}
@@ -60,16 +63,19 @@ void esp_options_read(struct esp_options *o, int argc, char **argv, const char *
 	uint64_t count = UINT64_MAX;
 	int c, which = 0;
 
-	*o = (struct esp_options){ .backend = ESP_BACKEND_AUTO, .seconds = 2, .rounds = 3 };
+	*o = (struct esp_options){.backend = ESP_BACKEND_AUTO, .seconds = 2, .rounds = 3};
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, ":j:", longs, &which)) != -1) {
 		if (c >= CPUS && !strstr(accepts, longs[which].name))
-			esp_fail(ESP_EXIT_USAGE, "%s has no option --%s; --help explains", argv[0], longs[which].name);
+			esp_fail(ESP_EXIT_USAGE, "%s has no option --%s; --help explains", argv[0],
+				 longs[which].name);
 		switch (c) {
 		case '?':
-			esp_fail(ESP_EXIT_USAGE, "%s has no option %s; --help explains", argv[0], argv[optind - 1]);
+			esp_fail(ESP_EXIT_USAGE, "%s has no option %s; --help explains", argv[0],
+				 argv[optind - 1]);
 		case ':':
-			esp_fail(ESP_EXIT_USAGE, "%s: a value is missing behind %s", argv[0], argv[optind - 1]);
+			esp_fail(ESP_EXIT_USAGE, "%s: a value is missing behind %s", argv[0],
+				 argv[optind - 1]);
 		case 'j':
 			count = number("-j", optarg, 1, 1u << 20);
 			break;

@@ -29,7 +29,7 @@ struct entry {
 struct esp_oseq {
 	struct esp_sadb *db;
 	char *path, *temporary;
-	int lock;	/* the SA file: FILE.oseq itself is replaced at each write */
+	int lock; /* the SA file: FILE.oseq itself is replaced at each write */
 	struct entry *entries;
 	size_t count;
 	bool repeats;	/* numbers that were used may be used again */
@@ -60,7 +60,7 @@ static struct entry *find(struct esp_oseq *o, uint32_t spi, const struct esp_add
 static struct entry *add(struct esp_oseq *o, uint32_t spi, const struct esp_addr *dst)
 {
 	o->entries = esp_memory(realloc(o->entries, (o->count + 1) * sizeof(*o->entries)));
-	o->entries[o->count] = (struct entry){ .spi = spi, .dst = *dst };
+	o->entries[o->count] = (struct entry){.spi = spi, .dst = *dst};
 	return &o->entries[o->count++];
 }
 
@@ -82,10 +82,12 @@ static void read_file(struct esp_oseq *o)
 
 		if (line[0] == '#')
 			continue;
-		if (sscanf(line, "dst %63s spi %" SCNx32 " oseq %" SCNu64 " %c", dst, &spi, &last, &end) != 3 ||
+		if (sscanf(line, "dst %63s spi %" SCNx32 " oseq %" SCNu64 " %c", dst, &spi, &last, &end) !=
+			3 ||
 		    !strchr(line, '\n') || !parse_address(dst, &a))
 			esp_fail(ESP_EXIT_SA,
-				 "%s, line %u: damaged, so the numbers used are not known; make new SAs, or give --oseq",
+				 "%s, line %u: damaged, so the numbers used are not known; make new SAs, or "
+				 "give --oseq",
 				 o->path, n);
 		(find(o, spi, &a) ? find(o, spi, &a) : add(o, spi, &a))->last = last;
 	}
@@ -103,9 +105,11 @@ static void write_file(const struct esp_oseq *o)
 	bool good;
 
 	if (!f)
-		esp_fail(ESP_EXIT_SA, "%s: cannot be written (%s); it keeps nonces from being used twice", o->path,
-			 strerror(errno));
-	fputs("# The last sequence number that each SA may have used. Without this file nonces would repeat.\n", f);
+		esp_fail(ESP_EXIT_SA, "%s: cannot be written (%s); it keeps nonces from being used twice",
+			 o->path, strerror(errno));
+	fputs(
+	    "# The last sequence number that each SA may have used. Without this file nonces would repeat.\n",
+	    f);
 	for (size_t i = 0; i < o->count; i++) {
 		char text[INET6_ADDRSTRLEN];
 
@@ -116,8 +120,8 @@ static void write_file(const struct esp_oseq *o)
 	good = !fclose(f) && good && !rename(o->temporary, o->path);
 	if (!good) {
 		unlink(o->temporary);
-		esp_fail(ESP_EXIT_SA, "%s: cannot be written (%s); it keeps nonces from being used twice", o->path,
-			 strerror(errno));
+		esp_fail(ESP_EXIT_SA, "%s: cannot be written (%s); it keeps nonces from being used twice",
+			 o->path, strerror(errno));
 	}
 	copy = esp_memory(strdup(o->path));
 	fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -142,8 +146,8 @@ static void set_start(struct esp_oseq *o, struct esp_sa *sa, const uint64_t *ove
 	}
 	if (esp_sa_set_oseq(sa, start))
 		esp_fail(ESP_EXIT_SA,
-			 "SPI 0x%08" PRIx32 ": sequence number %" PRIu64 " needs 'flag esn'; make a new SA", sa->spi,
-			 start);
+			 "SPI 0x%08" PRIx32 ": sequence number %" PRIu64 " needs 'flag esn'; make a new SA",
+			 sa->spi, start);
 	if (e->last < start)
 		e->last = start;
 	e->before = e->last;
@@ -160,7 +164,8 @@ struct esp_oseq *esp_oseq_open(const char *sa_file, struct esp_sadb *db, const u
 	if (flock(o->lock, LOCK_EX | LOCK_NB)) {
 		if (errno == EWOULDBLOCK)
 			esp_fail(ESP_EXIT_SA,
-				 "%s: another padata-esp is encrypting with it; two at once would use nonces twice",
+				 "%s: another padata-esp is encrypting with it; two at once would use nonces "
+				 "twice",
 				 sa_file);
 		esp_fail(ESP_EXIT_SA, "%s: cannot be locked: %s", sa_file, strerror(errno));
 	}
@@ -173,7 +178,8 @@ struct esp_oseq *esp_oseq_open(const char *sa_file, struct esp_sadb *db, const u
 	for (size_t i = 0; i < esp_sadb_count(db); i++)
 		set_start(o, esp_sadb_at(db, i), override);
 	if (o->repeats)
-		esp_say("warning: --oseq %" PRIu64 " is below what %s says was used: nonces may repeat, which breaks the cipher",
+		esp_say("warning: --oseq %" PRIu64
+			" is below what %s says was used: nonces may repeat, which breaks the cipher",
 			*override, o->path);
 	return o;
 }
@@ -181,7 +187,8 @@ struct esp_oseq *esp_oseq_open(const char *sa_file, struct esp_sadb *db, const u
 void esp_oseq_reserve(struct esp_oseq *o, unsigned int packets)
 {
 	if (packets > o->left) {
-		/* Each SA may get all packets of a range: every one's numbers are moved up by the whole of it. */
+		/* Each SA may get all packets of a range: every one's numbers are moved up by the whole of
+		 * it. */
 		for (size_t i = 0; i < o->count; i++) {
 			struct entry *e = &o->entries[i];
 			uint64_t most, end;

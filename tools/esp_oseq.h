@@ -3,7 +3,8 @@
  * The outbound sequence numbers of an SA file, kept in FILE.oseq so that no run repeats a nonce.
  *
  * Numbers are reserved in ranges: the file says, on disk, that a range may have been used before a
- * packet of it can be seen. A run that ends well gives the rest of its range back; after any other, the rest is skipped.
+ * packet of it can be seen. A run that ends well gives the rest of its range back; after any other, the rest
+ * is skipped.
  */
 #ifndef ESP_OSEQ_H
 #define ESP_OSEQ_H

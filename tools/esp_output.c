@@ -22,7 +22,7 @@ static struct {
 	const char *name;
 	char *final, *temporary; /* NULL: written under its own name */
 	char *buffer;
-} out = { .lock = PTHREAD_MUTEX_INITIALIZER };
+} out = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void discard_locked(void)
 {
@@ -58,7 +58,7 @@ static void *wait_for_signal(void *arg)
 void esp_output_guard(void)
 {
 	static sigset_t set;
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
 	pthread_attr_t attr;
 	pthread_t thread;
 
@@ -112,7 +112,8 @@ FILE *esp_output_open(const char *name)
 	out.name = strcmp(name, "-") ? name : "standard output";
 	if (out.name != name) {
 		if (isatty(STDOUT_FILENO))
-			esp_fail(ESP_EXIT_OUTPUT, "standard output is a terminal; a capture is written to a file or a pipe");
+			esp_fail(ESP_EXIT_OUTPUT,
+				 "standard output is a terminal; a capture is written to a file or a pipe");
 		fd = dup(STDOUT_FILENO);
 	} else if (!stat(name, &st) && !S_ISREG(st.st_mode)) {
 		fd = open(name, O_WRONLY | O_CLOEXEC);

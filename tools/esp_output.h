@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdio.h>
 
-/* From now on SIGINT, SIGTERM and SIGHUP take the unfinished file away and end the program. Before any thread is started. */
+/* From now on SIGINT, SIGTERM and SIGHUP take the unfinished file away and end the program. Before any thread
+ * is started. */
 void esp_output_guard(void);
 
 /* The one output of the program; "-" is standard output. Ends the program where it cannot be opened. */

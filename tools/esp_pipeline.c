@@ -9,7 +9,8 @@
 
 #include "esp_tool.h"
 
-/* A burst is worth a hand-over between threads (some 10 us of crypto), and fits a core's second-level cache. */
+/* A burst is worth a hand-over between threads (some 10 us of crypto), and fits a core's second-level
+ * cache. */
 #define BURST_BYTES 98304u
 #define FRAME_MAX 262144u /* what libpcap reads; a larger one than BURST_BYTES travels alone */
 #define HEADERS_MAX 64u	  /* of a link header kept in front of the packet, VLAN tags included */
@@ -71,7 +72,7 @@ struct esp_pipeline {
 	struct workqueue_struct *wq;
 	struct padata_instance *instance;
 	int cb_cpu;
-	pthread_key_t worker; /* each thread's own */
+	pthread_key_t worker;		  /* each thread's own */
 	_Atomic(struct worker *) workers; /* all there ever were: pushed, never taken out before the end */
 	struct outputs outputs;		  /* that no worker has had yet */
 
@@ -107,8 +108,10 @@ static struct worker *this_worker(struct esp_pipeline *p)
 	if (pthread_setspecific(p->worker, w))
 		esp_memory(NULL);
 	w->next = atomic_load_explicit(&p->workers, memory_order_relaxed);
-	/* Release: whoever finds the worker in the list, by the acquire in take_output(), finds it complete. */
-	while (!atomic_compare_exchange_weak_explicit(&p->workers, &w->next, w, memory_order_release, memory_order_relaxed))
+	/* Release: whoever finds the worker in the list, by the acquire in take_output(), finds it
+	 * complete. */
+	while (!atomic_compare_exchange_weak_explicit(&p->workers, &w->next, w, memory_order_release,
+						      memory_order_relaxed))
 		;
 	return w;
 }
@@ -142,7 +145,8 @@ static struct output *take_output(struct worker *w)
 	if (!o)
 		o = pop(&p->outputs);
 	while (!o)
-		for (struct worker *v = atomic_load_explicit(&p->workers, memory_order_acquire); v && !o; v = v->next)
+		for (struct worker *v = atomic_load_explicit(&p->workers, memory_order_acquire); v && !o;
+		     v = v->next)
 			o = pop(&v->outputs);
 	return o;
 }
@@ -192,10 +196,10 @@ static void write_frame(struct esp_pipeline *p, const struct esp_pkt *pkt, const
 	/* Room for the link header was left in front of the packet's. */
 	uint8_t *start = pkt->data - rest->header;
 	struct esp_frame frame = {
-		.data = start,
-		.captured = rest->header + pkt->len + pkt->trailer,
-		.seconds = rest->seconds,
-		.nanoseconds = rest->nanoseconds,
+	    .data = start,
+	    .captured = rest->header + pkt->len + pkt->trailer,
+	    .seconds = rest->seconds,
+	    .nanoseconds = rest->nanoseconds,
 	};
 
 	frame.length = frame.captured + rest->missing;
@@ -326,11 +330,11 @@ int esp_pipeline_add(struct esp_pipeline *p, const struct esp_frame *frame)
 	pkt->out_room = room;
 	pkt->flags = ESP_PKT_KEEP_TRAILER;
 	b->rest[b->n] = (struct frame_rest){
-		.out_at = b->out_used + (uint32_t)header,
-		.seconds = frame->seconds,
-		.nanoseconds = frame->nanoseconds,
-		.missing = frame->length - frame->captured,
-		.header = (uint32_t)header,
+	    .out_at = b->out_used + (uint32_t)header,
+	    .seconds = frame->seconds,
+	    .nanoseconds = frame->nanoseconds,
+	    .missing = frame->length - frame->captured,
+	    .header = (uint32_t)header,
 	};
 	b->out_used += (uint32_t)header + room;
 	if (++b->n == ESP_BURST)

@@ -3,7 +3,8 @@
  * Frames through ESP in bursts: sequence numbers in the order of submission, packets and crypto in
  * parallel, replay window and output in that order again. Memory is bounded by a fixed pool of bursts.
  *
- * esp_pipeline_add, _push and _finish belong to one thread; write and written are called by one thread at a time.
+ * esp_pipeline_add, _push and _finish belong to one thread; write and written are called by one thread at a
+ * time.
  */
 #ifndef ESP_PIPELINE_H
 #define ESP_PIPELINE_H
@@ -21,7 +22,8 @@ struct esp_pipeline_config {
 	bool stable; /* the bytes of a frame stay where they are until the end: no copy is made */
 	enum esp_link link;
 	enum esp_backend backend;
-	const struct cpumask *cpus; /* NULL: the three stages one after the other in the caller, without padata */
+	const struct cpumask
+	    *cpus; /* NULL: the three stages one after the other in the caller, without padata */
 	struct esp_timeline *timeline; /* or NULL */
 	/* Before `packets` of them get sequence numbers; from the submitting thread. Or NULL. */
 	void (*reserve)(void *arg, unsigned int packets);

@@ -38,7 +38,8 @@ void esp_progress_show(uint64_t packets, uint64_t bytes, uint64_t done, uint64_t
 		return;
 	next = t + EVERY;
 	left = done ? (t - began) * (double)(total - done) / (double)done : 0;
-	fprintf(stderr, "\r%llu packets  %.2f Gb/s", (unsigned long long)packets, (double)bytes * 8e-9 / (t - began));
+	fprintf(stderr, "\r%llu packets  %.2f Gb/s", (unsigned long long)packets,
+		(double)bytes * 8e-9 / (t - began));
 	if (total > done)
 		fprintf(stderr, "  %d:%02d left", (int)(ceil(left) / 60), (int)ceil(left) % 60);
 	fputs("\033[K", stderr);

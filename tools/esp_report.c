@@ -43,19 +43,22 @@ void esp_report_text(FILE *to, const struct esp_report *r)
 
 	padata_cpulist_print(cpus, sizeof(cpus), r->cpus);
 	fprintf(to, "%-18s %" PRIu64 " (%" PRIu64 " bytes)\n", "frames read", t->frames, t->bytes);
-	fprintf(to, "%-18s %" PRIu64 " (%" PRIu64 " bytes)\n", r->decrypt ? "packets decrypted" : "packets encrypted",
-		s->out_packets, s->out_bytes);
+	fprintf(to, "%-18s %" PRIu64 " (%" PRIu64 " bytes)\n",
+		r->decrypt ? "packets decrypted" : "packets encrypted", s->out_packets, s->out_bytes);
 	fprintf(to, "%-18s %" PRIu64 "\n", "bursts", t->bursts);
 	fprintf(to, "%-18s %.3f s, %.2f Gb/s\n", "time", r->seconds, rate(r));
 	fprintf(to, "%-18s %s\n", "CPUs", cpus);
 	fprintf(to, "%-18s %s\n", "crypto", r->backend);
 	if (t->not_ip)
-		fprintf(to, "%-18s %" PRIu64 "  (frames that are not IP; passed over)\n", "not_ip", t->not_ip);
+		fprintf(to, "%-18s %" PRIu64 "  (frames that are not IP; passed over)\n", "not_ip",
+			t->not_ip);
 	for (enum esp_drop d = ESP_OK + 1; d < ESP_DROP_COUNT; d++)
 		if (s->drop[d])
-			fprintf(to, "%-18s %" PRIu64 "  (%s)\n", esp_drop_name(d), s->drop[d], esp_drop_text(d));
+			fprintf(to, "%-18s %" PRIu64 "  (%s)\n", esp_drop_name(d), s->drop[d],
+				esp_drop_text(d));
 	if (s->soft_expired)
-		fprintf(to, "%-18s %" PRIu64 "  (SAs beyond a soft limit: replace them)\n", "soft_expired", s->soft_expired);
+		fprintf(to, "%-18s %" PRIu64 "  (SAs beyond a soft limit: replace them)\n", "soft_expired",
+			s->soft_expired);
 }
 
 void esp_json_string(FILE *to, const char *s)
@@ -88,7 +91,8 @@ void esp_report_json(FILE *to, const struct esp_report *r)
 		fprintf(to, "%s%u", comma, cpu);
 		comma = ", ";
 	}
-	fprintf(to, "], \"seconds\": %.6f, \"gbit_per_second\": %.3f, \"bursts\": %" PRIu64, r->seconds, rate(r), t->bursts);
+	fprintf(to, "], \"seconds\": %.6f, \"gbit_per_second\": %.3f, \"bursts\": %" PRIu64, r->seconds,
+		rate(r), t->bursts);
 	fprintf(to, ",\n \"frames\": %" PRIu64 ", \"frame_bytes\": %" PRIu64, t->frames, t->bytes);
 	fprintf(to, ", \"in_packets\": %" PRIu64 ", \"in_bytes\": %" PRIu64, s->in_packets, s->in_bytes);
 	fprintf(to, ", \"out_packets\": %" PRIu64 ", \"out_bytes\": %" PRIu64, s->out_packets, s->out_bytes);
@@ -120,8 +124,9 @@ void esp_report_complain(const struct esp_report *r)
 		return;
 	for (enum esp_drop d = 0; d < ESP_DROP_COUNT; d++)
 		if (is_loss(d) && r->totals->stats.drop[d])
-			used += (size_t)snprintf(why + used, sizeof(why) - used, "%s %" PRIu64 " %s (%s)", used ? ";" : ":",
-						 r->totals->stats.drop[d], esp_drop_name(d), esp_drop_text(d));
+			used += (size_t)snprintf(why + used, sizeof(why) - used, "%s %" PRIu64 " %s (%s)",
+						 used ? ";" : ":", r->totals->stats.drop[d], esp_drop_name(d),
+						 esp_drop_text(d));
 	esp_say("%" PRIu64 " of %" PRIu64 " packets could not be %s%s", lost, r->totals->stats.in_packets,
 		r->decrypt ? "decrypted" : "encrypted", why);
 }

@@ -22,7 +22,8 @@ void esp_report_backend(char name[64], enum esp_backend which);
 void esp_report_text(FILE *to, const struct esp_report *r);
 void esp_report_json(FILE *to, const struct esp_report *r);
 
-/* Packets that should have been processed and were not; what is merely not meant for ESP is not among them. */
+/* Packets that should have been processed and were not; what is merely not meant for ESP is not among
+ * them. */
 uint64_t esp_report_lost(const struct esp_report *r);
 /* How many and why, to standard error, if there are any. */
 void esp_report_complain(const struct esp_report *r);

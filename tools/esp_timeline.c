@@ -73,17 +73,17 @@ void esp_timeline_free(struct esp_timeline *t)
 
 void esp_timeline_add(struct esp_timeline *t, const struct esp_span *parallel, const struct esp_span *serial)
 {
-	t->records[t->count++ % KEPT] = (struct record){ *parallel, *serial };
+	t->records[t->count++ % KEPT] = (struct record){*parallel, *serial};
 }
 
 /* What is drawn, and to which scale. */
 struct view {
 	const struct esp_timeline *t;
-	uint64_t first, last;	/* bursts whose whole way is shown */
-	uint64_t start, end;	/* nanoseconds */
-	int cpus[1024];		/* the lanes */
+	uint64_t first, last; /* bursts whose whole way is shown */
+	uint64_t start, end;  /* nanoseconds */
+	int cpus[1024];	      /* the lanes */
 	unsigned int cpu_count;
-	double lane;		/* height */
+	double lane; /* height */
 	double serial_y, axis_y, height;
 };
 
@@ -142,7 +142,8 @@ static int by_span(const void *a, const void *b)
 	return x->span < y->span ? -1 : x->span > y->span;
 }
 
-/* The part that is typical, neither quick nor slow; in a short recording, a late one, when caches are warm. */
+/* The part that is typical, neither quick nor slow; in a short recording, a late one, when caches are
+ * warm. */
 static uint64_t typical(const struct view *v, uint64_t from, uint64_t show)
 {
 	uint64_t have = v->t->count - from, n = have / show;
@@ -153,7 +154,8 @@ static uint64_t typical(const struct view *v, uint64_t from, uint64_t show)
 		return first;
 	for (uint64_t i = 0; i < n; i++) {
 		parts[i].first = from + i * show;
-		parts[i].span = at(v, parts[i].first + show - 1)->serial.end - at(v, parts[i].first)->parallel.start;
+		parts[i].span =
+		    at(v, parts[i].first + show - 1)->serial.end - at(v, parts[i].first)->parallel.start;
 	}
 	qsort(parts, n, sizeof(*parts), by_span);
 	first = parts[n / 2].first;
@@ -188,19 +190,22 @@ static void choose(struct view *v)
 	v->height = v->axis_y + 62;
 }
 
-/* From blue over violet and red to orange by the place in the order: readable on white and on black, and under white. */
+/* From blue over violet and red to orange by the place in the order: readable on white and on black, and
+ * under white. */
 static void colour(const struct view *v, uint64_t n, char text[8])
 {
-	double span = (double)(v->last - v->first), place = span > 1 ? ((double)n - (double)v->first) / (span - 1) : 0;
+	double span = (double)(v->last - v->first),
+	       place = span > 1 ? ((double)n - (double)v->first) / (span - 1) : 0;
 	double hue = 205 + 180 * (place < 0 ? 0 : place > 1 ? 1 : place), s = 0.68, l = 0.56;
 	double c = (1 - fabs(2 * l - 1)) * s, h = fmod(hue, 360) / 60, x = c * (1 - fabs(fmod(h, 2) - 1));
-	double rgb[6][3] = { { c, x, 0 }, { x, c, 0 }, { 0, c, x }, { 0, x, c }, { x, 0, c }, { c, 0, x } };
+	double rgb[6][3] = {{c, x, 0}, {x, c, 0}, {0, c, x}, {0, x, c}, {x, 0, c}, {c, 0, x}};
 	const double *p = rgb[(int)h % 6];
 	int part[3];
 
 	for (int i = 0; i < 3; i++)
 		part[i] = (int)lround(255 * (p[i] + l - c / 2)) & 255;
-	snprintf(text, 8, "#%02x%02x%02x", (unsigned int)part[0], (unsigned int)part[1], (unsigned int)part[2]);
+	snprintf(text, 8, "#%02x%02x%02x", (unsigned int)part[0], (unsigned int)part[1],
+		 (unsigned int)part[2]);
 }
 
 static void put_escaped(FILE *f, const char *s)
@@ -214,21 +219,26 @@ static void put_escaped(FILE *f, const char *s)
 
 static void head(FILE *f, const struct view *v, const char *title)
 {
-	fprintf(f,
-		"<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" "
-		"font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"13\">\n"
-		"<style>\n"
-		".paper{fill:#fff}.ink{fill:#1c2126}.soft{fill:#5c6670}.lane{fill:#eef1f4}.rule{stroke:#d5dae0}"
-		".hold{fill:#c3cad2}.mark{fill:#fff}\n"
-		"@media (prefers-color-scheme: dark){.paper{fill:#14181c}.ink{fill:#e8ecf0}.soft{fill:#9aa5b0}"
-		".lane{fill:#20262c}.rule{stroke:#39424b}.hold{fill:#4a545f}}\n"
-		"</style>\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n",
-		WIDTH, v->height, WIDTH, v->height);
-	fputs("<text class=\"ink\" x=\"24\" y=\"38\" font-size=\"20\" font-weight=\"bold\">Parallel, but in order: ", f);
+	fprintf(
+	    f,
+	    "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" "
+	    "height=\"%.0f\" "
+	    "font-family=\"DejaVu Sans, Verdana, sans-serif\" font-size=\"13\">\n"
+	    "<style>\n"
+	    ".paper{fill:#fff}.ink{fill:#1c2126}.soft{fill:#5c6670}.lane{fill:#eef1f4}.rule{stroke:#d5dae0}"
+	    ".hold{fill:#c3cad2}.mark{fill:#fff}\n"
+	    "@media (prefers-color-scheme: dark){.paper{fill:#14181c}.ink{fill:#e8ecf0}.soft{fill:#9aa5b0}"
+	    ".lane{fill:#20262c}.rule{stroke:#39424b}.hold{fill:#4a545f}}\n"
+	    "</style>\n<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n",
+	    WIDTH, v->height, WIDTH, v->height);
+	fputs("<text class=\"ink\" x=\"24\" y=\"38\" font-size=\"20\" font-weight=\"bold\">Parallel, but in "
+	      "order: ",
+	      f);
 	put_escaped(f, title);
 	fputs("</text>\n", f);
 	fprintf(f,
-		"<text class=\"soft\" x=\"24\" y=\"62\">%llu bursts of packets out of %llu, numbered as they were read. Every CPU works on "
+		"<text class=\"soft\" x=\"24\" y=\"62\">%llu bursts of packets out of %llu, numbered as they "
+		"were read. Every CPU works on "
 		"whichever comes next; below, they leave in the order in which they came.</text>\n",
 		(unsigned long long)(v->last - v->first), (unsigned long long)v->t->count);
 }
@@ -242,13 +252,18 @@ static void legend(FILE *f, const struct view *v)
 		colour(v, v->first + (v->last - v->first - 1) * (uint64_t)i / 39, c);
 		fprintf(f, "<rect x=\"%.0f\" y=\"79\" width=\"4.5\" height=\"14\" fill=\"%s\"/>", x, c);
 	}
-	fprintf(f, "\n<text class=\"ink\" x=\"%.0f\" y=\"91\">place in the order, first to last</text>\n", x + 10);
+	fprintf(f, "\n<text class=\"ink\" x=\"%.0f\" y=\"91\">place in the order, first to last</text>\n",
+		x + 10);
 	x += 266;
-	fprintf(f, "<rect class=\"hold\" x=\"%.0f\" y=\"79\" width=\"24\" height=\"14\" rx=\"2\"/>"
-		   "<text class=\"ink\" x=\"%.0f\" y=\"91\">this CPU runs the serial stage</text>\n", x, x + 34);
+	fprintf(f,
+		"<rect class=\"hold\" x=\"%.0f\" y=\"79\" width=\"24\" height=\"14\" rx=\"2\"/>"
+		"<text class=\"ink\" x=\"%.0f\" y=\"91\">this CPU runs the serial stage</text>\n",
+		x, x + 34);
 	x += 276;
-	fprintf(f, "<path d=\"M%.0f 80l24 12\" stroke=\"#8a63d2\" stroke-width=\"1.5\"/>"
-		   "<text class=\"ink\" x=\"%.0f\" y=\"91\">finished, waits for its turn</text>\n", x, x + 34);
+	fprintf(f,
+		"<path d=\"M%.0f 80l24 12\" stroke=\"#8a63d2\" stroke-width=\"1.5\"/>"
+		"<text class=\"ink\" x=\"%.0f\" y=\"91\">finished, waits for its turn</text>\n",
+		x, x + 34);
 }
 
 /* A round step that gives about TICKS of them. */
@@ -267,9 +282,11 @@ static void axis(FILE *f, const struct view *v)
 	for (double t = 0; t <= span; t += step) {
 		double x = LEFT + (WIDTH - LEFT - RIGHT) * t / span;
 
-		fprintf(f, "<path class=\"rule\" d=\"M%.1f %.0fV%.0f\"/><text class=\"soft\" x=\"%.1f\" y=\"%.0f\" "
-			   "text-anchor=\"middle\">%g</text>\n",
-			x, TOP - 6, v->axis_y, x, v->axis_y + 18, milli ? t / 1e6 : t / 1e3);
+		fprintf(
+		    f,
+		    "<path class=\"rule\" d=\"M%.1f %.0fV%.0f\"/><text class=\"soft\" x=\"%.1f\" y=\"%.0f\" "
+		    "text-anchor=\"middle\">%g</text>\n",
+		    x, TOP - 6, v->axis_y, x, v->axis_y + 18, milli ? t / 1e6 : t / 1e3);
 	}
 	fprintf(f, "<text class=\"soft\" x=\"%.0f\" y=\"%.0f\" text-anchor=\"middle\">%s</text>\n",
 		LEFT + (WIDTH - LEFT - RIGHT) / 2, v->axis_y + 42, milli ? "milliseconds" : "microseconds");
@@ -279,27 +296,30 @@ static void lane(FILE *f, double y, double height, const char *name, const char 
 {
 	double middle = y + height / 2 + 5;
 
-	fprintf(f, "<rect class=\"lane\" x=\"%.0f\" y=\"%.1f\" width=\"%.0f\" height=\"%.1f\" rx=\"4\"/>", LEFT, y,
-		WIDTH - LEFT - RIGHT, height);
+	fprintf(f, "<rect class=\"lane\" x=\"%.0f\" y=\"%.1f\" width=\"%.0f\" height=\"%.1f\" rx=\"4\"/>",
+		LEFT, y, WIDTH - LEFT - RIGHT, height);
 	if (height >= 12)
-		fprintf(f, "<text class=\"ink\" x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%s</text>"
-			   "<text class=\"soft\" x=\"%.0f\" y=\"%.1f\">%s</text>",
+		fprintf(f,
+			"<text class=\"ink\" x=\"%.0f\" y=\"%.1f\" text-anchor=\"end\">%s</text>"
+			"<text class=\"soft\" x=\"%.0f\" y=\"%.1f\">%s</text>",
 			LEFT - 12, middle, name, WIDTH - RIGHT + 10, middle, right);
 	fputc('\n', f);
 }
 
 /* `number` below 1: a box without one. */
-static void box(FILE *f, const struct view *v, const struct esp_span *s, double y, double height, const char *fill,
-		long long number)
+static void box(FILE *f, const struct view *v, const struct esp_span *s, double y, double height,
+		const char *fill, long long number)
 {
 	double x = x_of(v, s->start), w = x_of(v, s->end) - x;
 
 	/* A slit between neighbours, where there is room for it. */
 	w = w > 3 ? w - 1 : w < 0.8 ? 0.8 : w;
-	fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%d\" %s/>", x, y, w, height, w > 6 ? 2 : 0,
-		fill);
+	fprintf(f, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"%d\" %s/>", x, y, w,
+		height, w > 6 ? 2 : 0, fill);
 	if (number > 0 && height >= 12 && w >= (number > 999 ? 34 : number > 99 ? 26 : 18))
-		fprintf(f, "<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" font-size=\"11\" text-anchor=\"middle\">%lld</text>",
+		fprintf(f,
+			"<text class=\"mark\" x=\"%.1f\" y=\"%.1f\" font-size=\"11\" "
+			"text-anchor=\"middle\">%lld</text>",
 			x + w / 2, y + height / 2 + 4, number);
 	fputc('\n', f);
 }
@@ -345,8 +365,11 @@ static void draw(FILE *f, const struct view *v)
 		const struct record *r = at(v, n);
 
 		colour(v, n, c);
-		fprintf(f, "<path d=\"M%.1f %.1fL%.1f %.1f\" stroke=\"%s\" stroke-width=\"1.2\" stroke-opacity=\"0.75\"/>\n",
-			x_of(v, r->parallel.end), y_of(v, r->parallel.cpu) + v->lane, x_of(v, r->serial.start), v->serial_y, c);
+		fprintf(f,
+			"<path d=\"M%.1f %.1fL%.1f %.1f\" stroke=\"%s\" stroke-width=\"1.2\" "
+			"stroke-opacity=\"0.75\"/>\n",
+			x_of(v, r->parallel.end), y_of(v, r->parallel.cpu) + v->lane,
+			x_of(v, r->serial.start), v->serial_y, c);
 	}
 	for (uint64_t n = oldest(v); n < v->t->count; n++) {
 		const struct record *r = at(v, n);

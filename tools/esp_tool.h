@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every part of padata-esp shares: exit statuses, the one line that says what is wrong, the command line. */
+/* What every part of padata-esp shares: exit statuses, the one line that says what is wrong, the command
+ * line. */
 #ifndef ESP_TOOL_H
 #define ESP_TOOL_H
 
@@ -23,7 +24,8 @@ enum esp_exit {
 /* "padata-esp: <text>" and a line end on standard error, below a progress line if there is one. */
 __attribute__((format(printf, 1, 2))) void esp_say(const char *format, ...);
 
-/* The same, then the program ends. What is under way is left as after a crash: no output under its final name. */
+/* The same, then the program ends. What is under way is left as after a crash: no output under its final
+ * name. */
 __attribute__((format(printf, 2, 3), noreturn)) void esp_fail(enum esp_exit status, const char *format, ...);
 
 /* Memory or the end of the program. */
@@ -44,7 +46,8 @@ struct esp_options {
 	unsigned int rounds;
 };
 
-/* Reads the options of a command with `files` capture names behind them; ends the program where they are wrong. */
+/* Reads the options of a command with `files` capture names behind them; ends the program where they are
+ * wrong. */
 void esp_options_read(struct esp_options *o, int argc, char **argv, const char *accepts, int files);
 void esp_options_free(struct esp_options *o);
 

@@ -20,7 +20,7 @@ struct top_value {
 };
 
 struct top_sample {
-	double at; /* s, CLOCK_MONOTONIC */
+	double at;  /* s, CLOCK_MONOTONIC */
 	char *text; /* that the values point into */
 	struct top_value *values;
 	size_t value_count;

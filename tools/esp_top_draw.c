@@ -7,7 +7,8 @@
 #include <string.h>
 #include <time.h>
 
-/* A screen that is being written: lines are cut at its edge, and no line goes below it. Escape sequences take no place. */
+/* A screen that is being written: lines are cut at its edge, and no line goes below it. Escape sequences take
+ * no place. */
 struct screen {
 	FILE *to;
 	struct top_look *look;
@@ -18,7 +19,8 @@ enum style { PLAIN, BOLD, DIM, RED, GREEN, YELLOW };
 
 static void set_style(struct screen *s, enum style style)
 {
-	static const char *const codes[] = {"\033[0m", "\033[1m", "\033[2m", "\033[31m", "\033[32m", "\033[33m"};
+	static const char *const codes[] = {"\033[0m",	"\033[1m",  "\033[2m",
+					    "\033[31m", "\033[32m", "\033[33m"};
 
 	if (s->look->colour)
 		fputs(codes[style], s->to);
@@ -37,7 +39,8 @@ static void put(struct screen *s, const char *text)
 	}
 }
 
-__attribute__((format(printf, 3, 4))) static void say(struct screen *s, enum style style, const char *format, ...)
+__attribute__((format(printf, 3, 4))) static void say(struct screen *s, enum style style, const char *format,
+						      ...)
 {
 	char text[512];
 	va_list args;
@@ -150,8 +153,9 @@ static void heading(struct screen *s, const struct top_sample *now)
 
 	localtime_r(&t, &tm);
 	strftime(clock, sizeof(clock), "%H:%M:%S", &tm);
-	snprintf(left, sizeof(left), "  up %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "   MTU %s   CPUs %s%s%s", up / 3600,
-		 up / 60 % 60, up % 60, top_text(now, "mtu"), top_text(now, "cpus"), *backend ? "   " : "", backend);
+	snprintf(left, sizeof(left), "  up %" PRIu64 ":%02" PRIu64 ":%02" PRIu64 "   MTU %s   CPUs %s%s%s",
+		 up / 3600, up / 60 % 60, up % 60, top_text(now, "mtu"), top_text(now, "cpus"),
+		 *backend ? "   " : "", backend);
 	say(s, BOLD, "%s", top_text(now, "tun"));
 	say(s, PLAIN, "%s", left);
 	gap = (int)s->look->columns - (int)s->column - (int)strlen(clock);
@@ -238,8 +242,8 @@ static void cpus(struct screen *s, const struct top_sample *a, const struct top_
 	new_line(s);
 }
 
-static void one_reason(struct screen *s, const struct top_sample *a, const struct top_sample *b, const char *way,
-		       const char *name, const struct top_value *v)
+static void one_reason(struct screen *s, const struct top_sample *a, const struct top_sample *b,
+		       const char *way, const char *name, const struct top_value *v)
 {
 	double now = rate_of(a, b, v->name);
 	char per_second[32], total[32];
@@ -266,7 +270,8 @@ static void dropped(struct screen *s, const struct top_sample *a, const struct t
 			const struct top_value *v = &b->values[i];
 
 			if (is_drop(v, both[w]))
-				one_reason(s, a, b, both[w], v->name + strlen(both[w]) + strlen(".drops."), v);
+				one_reason(s, a, b, both[w], v->name + strlen(both[w]) + strlen(".drops."),
+					   v);
 			else if (w == 0 && in_queue && !strcmp(v->name, queue))
 				one_reason(s, a, b, "out", "(TUN queue)", v);
 		}
@@ -277,8 +282,8 @@ static void dropped(struct screen *s, const struct top_sample *a, const struct t
 static void sas(struct screen *s, const struct top_sample *a, const struct top_sample *b)
 {
 	/* What matters most first: a narrow terminal cuts the rest. */
-	say(s, DIM, "%-15s%6s  %-9s%11s%10s%9s  %-22s  %s", "SA", "reqid", "state", "packets/s", "Mb/s", "dropped", "peer",
-	    "algorithm");
+	say(s, DIM, "%-15s%6s  %-9s%11s%10s%9s  %-22s  %s", "SA", "reqid", "state", "packets/s", "Mb/s",
+	    "dropped", "peer", "algorithm");
 	new_line(s);
 	for (size_t i = 0; i < b->sa_count; i++) {
 		const struct top_sa *sa = &b->sas[i], *old = top_find_sa(a, sa);
@@ -296,7 +301,8 @@ static void sas(struct screen *s, const struct top_sample *a, const struct top_s
 		say(s, PLAIN, "%11s%10.1f",
 		    grouped(packets, rate(old ? old->packets : sa->packets, sa->packets, b->at - a->at)),
 		    rate(old ? old->bytes : sa->bytes, sa->bytes, b->at - a->at) * 8e-6);
-		say(s, sa->drops > (old ? old->drops : 0) ? RED : PLAIN, "%9s", grouped(packets, (double)sa->drops));
+		say(s, sa->drops > (old ? old->drops : 0) ? RED : PLAIN, "%9s",
+		    grouped(packets, (double)sa->drops));
 		say(s, PLAIN, "  %-22s  %s", sa->peer, sa->algorithm);
 		new_line(s);
 	}
@@ -320,12 +326,14 @@ void top_draw(FILE *to, struct top_look *look, const struct top_sample *before, 
 void top_line(FILE *to, const struct top_sample *a, const struct top_sample *b)
 {
 	fprintf(to,
-		"%s up %" PRIu64 " out %.0f packets/s %.1f Mb/s %.0f dropped/s in %.0f packets/s %.1f Mb/s %.0f dropped/s "
+		"%s up %" PRIu64
+		" out %.0f packets/s %.1f Mb/s %.0f dropped/s in %.0f packets/s %.1f Mb/s %.0f dropped/s "
 		"queue %" PRIu64 "/%" PRIu64,
-		top_text(b, "tun"), top_number(b, "uptime"), rate_of(a, b, "out.packets"), rate_of(a, b, "out.bytes") * 8e-6,
-		rate(drops(a, "out"), drops(b, "out"), b->at - a->at), rate_of(a, b, "in.packets"),
-		rate_of(a, b, "in.bytes") * 8e-6, rate(drops(a, "in"), drops(b, "in"), b->at - a->at),
-		top_number(b, "queue.depth"), top_number(b, "queue.room"));
+		top_text(b, "tun"), top_number(b, "uptime"), rate_of(a, b, "out.packets"),
+		rate_of(a, b, "out.bytes") * 8e-6, rate(drops(a, "out"), drops(b, "out"), b->at - a->at),
+		rate_of(a, b, "in.packets"), rate_of(a, b, "in.bytes") * 8e-6,
+		rate(drops(a, "in"), drops(b, "in"), b->at - a->at), top_number(b, "queue.depth"),
+		top_number(b, "queue.room"));
 	for (size_t i = 0; i < b->value_count; i++) {
 		unsigned int cpu;
 		int end = 0;

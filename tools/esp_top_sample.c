@@ -74,9 +74,9 @@ static void read_sas(struct top_sample *s, char *text)
 		struct top_sa sa;
 
 		if (sscanf(line,
-			   "%3s %11s %47s %47s %" SCNu32 " %31s %11s %63s %" SCNu64 " %" SCNu64 " %" SCNu64, sa.dir,
-			   sa.spi, sa.src, sa.dst, &sa.reqid, sa.algorithm, sa.state, sa.peer, &sa.packets, &sa.bytes,
-			   &sa.drops) != 11)
+			   "%3s %11s %47s %47s %" SCNu32 " %31s %11s %63s %" SCNu64 " %" SCNu64 " %" SCNu64,
+			   sa.dir, sa.spi, sa.src, sa.dst, &sa.reqid, sa.algorithm, sa.state, sa.peer,
+			   &sa.packets, &sa.bytes, &sa.drops) != 11)
 			continue;
 		s->sas = esp_memory(realloc(s->sas, (s->sa_count + 1) * sizeof(sa)));
 		s->sas[s->sa_count++] = sa;

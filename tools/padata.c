@@ -15,11 +15,8 @@ static const struct {
 	const char *name;
 	int (*main)(int argc, char **argv);
 } commands[] = {
-	{ "pipe", pipe_main },
-	{ "map", map_main },
-	{ "gzip", gzip_main },
-	{ "cpus", cpus_main },
-	{ "trace-svg", trace_svg_main },
+    {"pipe", pipe_main},	   {"map", map_main}, {"gzip", gzip_main}, {"cpus", cpus_main},
+    {"trace-svg", trace_svg_main},
 };
 
 static bool asks_for_help(const char *word)
@@ -29,14 +26,16 @@ static bool asks_for_help(const char *word)
 
 int main(int argc, char **argv)
 {
-	/* Descriptors of ours must not come to be 0, 1 or 2; and what is written to one that was closed is not lost unseen. */
+	/* Descriptors of ours must not come to be 0, 1 or 2; and what is written to one that was closed is
+	 * not lost unseen. */
 	int fd;
 	do
 		fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	while (fd >= 0 && fd <= STDERR_FILENO);
 	if (fd >= 0)
 		close(fd);
-	/* Blocks and outputs go back to the system when they are freed, so that memory stays what is counted. */
+	/* Blocks and outputs go back to the system when they are freed, so that memory stays what is
+	 * counted. */
 	mallopt(M_MMAP_THRESHOLD, 128 << 10);
 	mallopt(M_TRIM_THRESHOLD, 1 << 20);
 	mallopt(M_ARENA_MAX, 2);
@@ -49,10 +48,12 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (strcmp(name, commands[i].name) != 0)
 			continue;
-		return argc > 2 && asks_for_help(argv[2]) ? help_show(name) : commands[i].main(argc - 1, argv + 1);
+		return argc > 2 && asks_for_help(argv[2]) ? help_show(name)
+							  : commands[i].main(argc - 1, argv + 1);
 	}
 	if (*name)
-		die("unknown subcommand %s: there are pipe, map, gzip, cpus and trace-svg; see padata --help", name);
+		die("unknown subcommand %s: there are pipe, map, gzip, cpus and trace-svg; see padata --help",
+		    name);
 	fputs(help_usage, stderr);
 	return EXIT_ERROR;
 }

@@ -20,10 +20,10 @@ static const char usage[] =
 	"                                                  a new pair of SAs, for --sa\n"
 	"  padata-esp bench --sa FILE [options] IN         one CPU against all CPUs, in memory\n"
 	"  padata-esp compare IN OUT                       whether all IP frames are the same and in order\n"
-	"  padata-esp gateway --config FILE [--check]      a live tunnel: a TUN device to ESP in UDP and back\n"
+	"  padata-esp gateway --config FILE [--check]      a live tunnel: TUN device to ESP in UDP and back\n"
 	"  padata-esp ctl [--socket PATH] [--json] COMMAND asks a running gateway, or changes it:\n"
-	"                                                  sa add FILE, sa del spi N, sa list, stats, cpus [LIST],\n"
-	"                                                  events, reload\n"
+	"                                                  sa add FILE, sa del spi N, sa list, stats,\n"
+	"                                                  cpus [LIST], events, reload\n"
 	"  padata-esp top [--socket PATH] [--interval SECONDS] [--count N]\n"
 	"                                                  a running gateway, looked at again and again\n"
 	"\n"
@@ -121,7 +121,8 @@ int main(int argc, char **argv)
 	if (argc < 2)
 		fputs(usage, stderr);
 	else
-		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare, gateway, ctl or top; --help explains",
+		esp_say("there is no command '%s': encrypt, decrypt, genkey, bench, compare, gateway, ctl or "
+			"top; --help explains",
 			name);
 	return ESP_EXIT_USAGE;
 }

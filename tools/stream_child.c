@@ -27,7 +27,7 @@ size_t pipe_holds(int fd)
 
 bool pipe_is_closed(int fd)
 {
-	struct pollfd p = { .fd = fd };
+	struct pollfd p = {.fd = fd};
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
 }
 
@@ -143,10 +143,15 @@ static int start(struct job *job, int child_end[3])
 	unsigned long cpus[run->cpus.size / sizeof(unsigned long)];
 	cpus_get(&run->cpus, (cpu_set_t *)cpus);
 	struct spawn spawn = {
-		.path = run->path, .words = job->words ? job->words : template_words(run->template),
-		.in = child_end[0], .out = child_end[1], .err = child_end[2],
-		.cpus = (cpu_set_t *)cpus, .cpus_size = run->cpus.size,
-		.signals = &run->child_signals, .ignore_sigpipe = run->child_ignores_sigpipe,
+	    .path = run->path,
+	    .words = job->words ? job->words : template_words(run->template),
+	    .in = child_end[0],
+	    .out = child_end[1],
+	    .err = child_end[2],
+	    .cpus = (cpu_set_t *)cpus,
+	    .cpus_size = run->cpus.size,
+	    .signals = &run->child_signals,
+	    .ignore_sigpipe = run->child_ignores_sigpipe,
 	};
 	if (!spawn.path) {
 		found = spawn_find(spawn.words[0]);
@@ -169,7 +174,7 @@ static int start(struct job *job, int child_end[3])
 
 int child_start(struct job *job)
 {
-	int child_end[3] = { -1, -1, -1 };
+	int child_end[3] = {-1, -1, -1};
 	pthread_mutex_lock(&job->mutex);
 	job->tried++;
 	pthread_mutex_unlock(&job->mutex);

@@ -48,7 +48,7 @@ struct control *control_open(int (*change)(void *argument, const char *list), vo
 		return NULL;
 	}
 	struct control *control = must_alloc(sizeof(*control));
-	*control = (struct control){ .change = change, .argument = argument, .fd = fd };
+	*control = (struct control){.change = change, .argument = argument, .fd = fd};
 	return control;
 }
 
@@ -94,7 +94,7 @@ static bool is_ours(int fd)
 
 void control_answer(struct control *control)
 {
-	struct timeval patience = { .tv_sec = 2 };
+	struct timeval patience = {.tv_sec = 2};
 	int client = accept4(control->fd, NULL, NULL, SOCK_CLOEXEC);
 	if (client < 0)
 		return;

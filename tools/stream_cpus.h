@@ -17,7 +17,7 @@ struct cpus {
 	atomic_int cb_cpu;
 	pthread_mutex_t mutex;
 	cpu_set_t *set; /* under mutex; so is what is in it */
-	size_t size;    /* in bytes */
+	size_t size;	/* in bytes */
 };
 
 /* Start the workers of these CPUs; so many tasks may be outstanding. */

@@ -24,7 +24,7 @@ static bool any_left(struct run *run)
 	bool left = false;
 	pthread_mutex_lock(&run->mutex);
 	for (struct job *job = run->oldest; job && !left; job = job->next) {
-		siginfo_t info = { .si_pid = 0 };
+		siginfo_t info = {.si_pid = 0};
 		pthread_mutex_lock(&job->mutex);
 		if (job->pid > 0)
 			left = waitid(P_PID, (id_t)job->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&

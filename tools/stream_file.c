@@ -128,7 +128,7 @@ static bool add_block(struct input *input, uint64_t length)
 
 void input_cut_file(struct input *input, const struct cut *cut)
 {
-	struct cutter c = { .input = input, .cut = cut, .room = WINDOW + 4 * cut->length };
+	struct cutter c = {.input = input, .cut = cut, .room = WINDOW + 4 * cut->length};
 	input_drop_buffer(input);
 	if (!input_take(input, c.room))
 		return;

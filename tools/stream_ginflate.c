@@ -14,7 +14,7 @@ struct ginflate {
 struct ginflate *ginflate_open(void)
 {
 	struct ginflate *g = must_alloc(sizeof(*g));
-	*g = (struct ginflate){ .z = { .zalloc = Z_NULL } };
+	*g = (struct ginflate){.z = {.zalloc = Z_NULL}};
 	/* 16: gzip and nothing else. */
 	if (inflateInit2(&g->z, 15 + 16) != Z_OK)
 		die("out of memory");

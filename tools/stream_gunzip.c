@@ -24,7 +24,7 @@ struct source {
 	uint64_t at; /* where in the input start is */
 	bool ended;
 	int error;
-	size_t unit;    /* so much is decompressed at once */
+	size_t unit;	/* so much is decompressed at once */
 	size_t longest; /* a member that is longer, or its data, is decompressed as it comes */
 };
 
@@ -230,7 +230,7 @@ static bool next_members(struct source *s, struct ginflate **g, bool first)
 
 void gunzip_read(struct gzrun *run, int fd)
 {
-	struct source s = { .run = run, .fd = fd, .unit = unit_of(run->o->memory) };
+	struct source s = {.run = run, .fd = fd, .unit = unit_of(run->o->memory)};
 	struct ginflate *g = NULL;
 	s.room = 2 * s.unit;
 	s.bytes = must_alloc(s.room);

@@ -12,8 +12,8 @@
 
 enum { FLAG_EXTRA = 4, FLAG_UNKNOWN = 0xe0 };
 
-const unsigned char bgzf_end[28] = { 0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 0xff, 6, 0, 'B', 'C',
-				     2,	   0,	 0x1b, 0, 3, 0, 0, 0, 0, 0,    0, 0, 0,	  0 };
+const unsigned char bgzf_end[28] = {0x1f, 0x8b, 8,    4, 0, 0, 0, 0, 0, 0xff, 6, 0, 'B', 'C',
+				    2,	  0,	0x1b, 0, 3, 0, 0, 0, 0, 0,    0, 0, 0,	 0};
 
 /* Each thread has one of each, made when it is first needed, and freed with the thread. */
 static pthread_key_t compressor_key, decompressor_key;
@@ -136,7 +136,7 @@ size_t gz_compress(int level, bool bgzf, const void *bytes, size_t length, void 
 
 enum gz_look gz_look(const unsigned char *bytes, size_t length, size_t *member)
 {
-	static const unsigned char magic[] = { 0x1f, 0x8b, 8 };
+	static const unsigned char magic[] = {0x1f, 0x8b, 8};
 	*member = 0;
 	if (memcmp(bytes, magic, length < sizeof(magic) ? length : sizeof(magic)) != 0)
 		return GZ_NONE;

@@ -108,7 +108,7 @@ static unsigned int enough_tasks(const struct gzrun *run, unsigned int cpus)
 void gzrun_open(struct gzrun *run, const struct options *o, size_t task_size, uint64_t size)
 {
 	cpumask_var_t mask = cpus_parse(o->cpus);
-	*run = (struct gzrun){ .o = o, .name = o->file ? o->file : "standard input", .began = now_ns() };
+	*run = (struct gzrun){.o = o, .name = o->file ? o->file : "standard input", .began = now_ns()};
 	run->task_size = task_size;
 	run->size = size;
 	run->newest = &run->oldest;
@@ -145,7 +145,7 @@ int gzrun_change_cpus(void *argument, const char *list)
 void gzrun_progress(struct gzrun *run, int64_t now, struct progress *p)
 {
 	pthread_mutex_lock(&run->mutex);
-	*p = (struct progress){ .in = run->bytes_in, .size = run->size, .held = atomic_load(&run->held) };
+	*p = (struct progress){.in = run->bytes_in, .size = run->size, .held = atomic_load(&run->held)};
 	p->running = (unsigned int)(run->submitted - run->done);
 	p->oldest = run->oldest ? (double)(now - run->oldest->began) / 1e9 : 0;
 	pthread_mutex_unlock(&run->mutex);
@@ -175,7 +175,7 @@ struct gztask *gzrun_get(struct gzrun *run)
 	pthread_mutex_unlock(&run->mutex);
 	if (make) {
 		task = must_alloc(sizeof(*task));
-		*task = (struct gztask){ .run = run };
+		*task = (struct gztask){.run = run};
 	}
 	if (!task)
 		return NULL;

@@ -24,7 +24,7 @@ struct gztask {
 	struct padata_priv padata;
 	struct gzrun *run;
 	struct gztask *next; /* free, or outstanding */
-	int64_t began; /* when it was submitted */
+	int64_t began;	     /* when it was submitted */
 	void (*work)(struct gztask *task);
 	char *in, *out;
 	size_t in_room, in_length, out_room, out_length;
@@ -40,7 +40,7 @@ struct gzrun {
 	struct cpus cpus;
 	struct gzwatch *watch;
 	const char *name; /* of the input */
-	uint64_t size;    /* of the input; 0: not known */
+	uint64_t size;	  /* of the input; 0: not known */
 	size_t task_size;
 	int64_t began;
 	struct trace *trace;

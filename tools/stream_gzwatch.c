@@ -25,9 +25,9 @@ struct gzwatch {
 static void *watch_main(void *argument)
 {
 	struct gzwatch *watch = argument;
-	struct pollfd fds[] = { { .fd = watch->end, .events = POLLIN },
-				{ .fd = control_fd(watch->control), .events = POLLIN },
-				{ .fd = STDOUT_FILENO } };
+	struct pollfd fds[] = {{.fd = watch->end, .events = POLLIN},
+			       {.fd = control_fd(watch->control), .events = POLLIN},
+			       {.fd = STDOUT_FILENO}};
 	while (!(fds[0].revents & POLLIN)) {
 		if (poll(fds, 3, bar_interval()) < 0)
 			continue;

@@ -7,8 +7,10 @@
 #include <string.h>
 
 const char help_usage[] =
-	"usage: padata pipe [options] [--] CMD [ARG...]   each block of the input through CMD, the output in order\n"
-	"       padata map [options] [--] CMD [ARG... {}] CMD for each line of the input, the output in order\n"
+	"usage: padata pipe [options] [--] CMD [ARG...]   each block of the input through CMD, "
+	"the output in order\n"
+	"       padata map [options] [--] CMD [ARG... {}] CMD for each line of the input, "
+	"the output in order\n"
 	"       padata gzip [-1...-12] [-d] [--bgzf]      compress or decompress on every CPU\n"
 	"       padata cpus PID LIST                      other CPUs for a padata that runs\n"
 	"       padata trace-svg FILE                     a picture of what --trace wrote\n"
@@ -41,15 +43,19 @@ static const struct {
 	const char *subcommand, *text;
 } helps[] = {
 	{ "pipe", "usage: padata pipe [options] [--] CMD [ARG...]\n"
-		  "Each block of the input is the standard input of a CMD of its own; the outputs leave in order.\n"
+		  "Each block of the input is the standard input of a CMD of its own; "
+		  "the outputs leave in order.\n"
 		  "{#} in an ARG is the block's number.\n"
 		  "  --block SIZE      what a block is at most; 1M, of a regular file up to 4M\n"
 		  "  -N N              so many records are a block\n"
-		  "  --recend TEXT     what ends a record, a newline by default; '' lets blocks end anywhere\n"
+		  "  --recend TEXT     what ends a record, a newline by default; "
+		  "'' lets blocks end anywhere\n"
 		  "  --recstart TEXT   what begins one\n" OF_COMMANDS OF_ALL },
 	{ "map", "usage: padata map [options] [--] CMD [ARG... {} ...]\n"
-		 "One CMD for each line of the input; the outputs leave in order. {} is the line, {.} the line without\n"
-		 "its suffix, {/} its last component, {//} its directory, {/.} its last component without suffix,\n"
+		 "One CMD for each line of the input; the outputs leave in order. "
+		 "{} is the line, {.} the line without\n"
+		 "its suffix, {/} its last component, {//} its directory, "
+		 "{/.} its last component without suffix,\n"
 		 "{#} the job's number.\n"
 		 "  -n N              so many lines for each CMD\n" OF_COMMANDS OF_ALL },
 	{ "gzip", "usage: padata gzip [-1...-12] [-d] [--bgzf] [options]\n"

@@ -21,7 +21,7 @@ void input_open(struct input *input, struct run *run)
 {
 	const struct options *o = run->o;
 	struct stat st;
-	*input = (struct input){ .run = run, .name = o->file ? o->file : "standard input" };
+	*input = (struct input){.run = run, .name = o->file ? o->file : "standard input"};
 	if (o->file) {
 		input->fd = open(o->file, O_RDONLY | O_CLOEXEC);
 		if (input->fd < 0)

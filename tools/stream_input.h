@@ -14,7 +14,7 @@ struct input {
 	struct run *run;
 	const char *name;
 	int fd;
-	bool is_file; /* a regular one, of a known size */
+	bool is_file;  /* a regular one, of a known size */
 	uint64_t size; /* of a file */
 
 	/*

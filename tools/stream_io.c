@@ -13,7 +13,7 @@ int write_all(int fd, const void *bytes, size_t length)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = { .fd = fd, .events = POLLOUT };
+			struct pollfd p = {.fd = fd, .events = POLLOUT};
 			poll(&p, 1, -1);
 			continue;
 		}
@@ -33,7 +33,7 @@ ssize_t read_all(int fd, void *bytes, size_t length)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0 && errno == EAGAIN) {
-			struct pollfd p = { .fd = fd, .events = POLLIN };
+			struct pollfd p = {.fd = fd, .events = POLLIN};
 			poll(&p, 1, -1);
 			continue;
 		}

@@ -38,8 +38,8 @@ void job_drop_block(struct job *job)
 
 void job_free(struct job *job)
 {
-	int fds[] = { job->in.fd, job->out.fd, job->err.fd, job->in_reader, job->pidfd, job->result_fd,
-		      job->result_err_fd };
+	int fds[] = {job->in.fd, job->out.fd,	 job->err.fd,	    job->in_reader,
+		     job->pidfd, job->result_fd, job->result_err_fd};
 	for (size_t i = 0; i < sizeof(fds) / sizeof(fds[0]); i++) {
 		if (fds[i] >= 0)
 			close(fds[i]);

@@ -44,30 +44,30 @@ struct port {
 
 enum outcome {
 	OUTCOME_NONE,
-	OUTCOME_EXIT,        /* code: the exit status */
-	OUTCOME_KILLED,      /* code: the signal */
-	OUTCOME_TIMEOUT,     /* likewise, by --timeout */
-	OUTCOME_CANNOT_RUN,  /* code: errno */
-	OUTCOME_BAD_INPUT,   /* code: errno of reading its part of the file */
-	OUTCOME_NO_MEMORY,   /* --retries needs the output in memory, and it does not fit */
-	OUTCOME_SKIPPED,     /* a job before it stopped everything */
+	OUTCOME_EXIT,	    /* code: the exit status */
+	OUTCOME_KILLED,	    /* code: the signal */
+	OUTCOME_TIMEOUT,    /* likewise, by --timeout */
+	OUTCOME_CANNOT_RUN, /* code: errno */
+	OUTCOME_BAD_INPUT,  /* code: errno of reading its part of the file */
+	OUTCOME_NO_MEMORY,  /* --retries needs the output in memory, and it does not fit */
+	OUTCOME_SKIPPED,    /* a job before it stopped everything */
 };
 
 struct job {
 	struct padata_priv padata;
 	struct work_struct again; /* to start it once more */
 	struct run *run;
-	struct job *next; /* ready, then outstanding, in order */
+	struct job *next;	   /* ready, then outstanding, in order */
 	unsigned long long number; /* from 1 */
 
 	/* Where its input is: bytes for pipe, records for map. */
 	uint64_t at, length;
-	char *block; /* NULL: the bytes are read from the file */
+	char *block;  /* NULL: the bytes are read from the file */
 	char *buffer; /* that the block is in, to be put back; NULL: the block is its own */
 	size_t buffer_room;
-	size_t charge;       /* of the job and its words */
+	size_t charge;	     /* of the job and its words */
 	size_t block_charge; /* of its input, until that has been consumed */
-	char **words; /* the command, one allocation; NULL: the run's own */
+	char **words;	     /* the command, one allocation; NULL: the run's own */
 	char *tag;
 
 	/* The loop's, once the child has started. */
@@ -86,7 +86,7 @@ struct job {
 
 	/* Under mutex. */
 	pthread_mutex_t mutex;
-	pid_t pid; /* 0: no child to be killed */
+	pid_t pid;	   /* 0: no child to be killed */
 	bool oldest, over; /* over: the loop is done with it */
 	struct chunk *chunks, **chunks_end;
 	size_t chunks_charge;

@@ -30,7 +30,7 @@ void log_open(struct run *run)
 void log_job(struct job *job)
 {
 	struct run *run = job->run;
-	struct text line = { 0 };
+	struct text line = {0};
 	char start[256];
 	if (run->joblog_fd < 0)
 		return;

@@ -34,18 +34,18 @@ struct loop {
 	int epoll, wake, signals;
 	struct control *control;
 	pthread_mutex_t mutex;
-	struct job *incoming;    /* under mutex */
-	struct job *later;       /* likewise: to be started again */
+	struct job *incoming;	 /* under mutex */
+	struct job *later;	 /* likewise: to be started again */
 	bool sleeps_long, ended; /* under mutex */
-	struct job *running;     /* the loop's own */
-	struct job *over;        /* to be completed when the batch of events is done */
+	struct job *running;	 /* the loop's own */
+	struct job *over;	 /* to be completed when the batch of events is done */
 	int tick;
 	int64_t stopped_at; /* from SIGTSTP to SIGCONT; else 0 */
 };
 
 static void add_event(struct loop *loop, int fd, unsigned int events, uint64_t data)
 {
-	struct epoll_event event = { .events = events, .data.u64 = data };
+	struct epoll_event event = {.events = events, .data.u64 = data};
 	/* A regular file cannot be watched, and need not be. */
 	epoll_ctl(loop->epoll, EPOLL_CTL_ADD, fd, &event);
 }
@@ -314,11 +314,11 @@ static void *loop_main(void *argument)
 struct loop *loop_open(struct run *run)
 {
 	struct loop *loop = must_alloc(sizeof(*loop));
-	*loop = (struct loop){ .run = run, .tick = TICK_FIRST };
+	*loop = (struct loop){.run = run, .tick = TICK_FIRST};
 	pthread_mutex_init(&loop->mutex, NULL);
 	sigset_t set;
 	sigemptyset(&set);
-	int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT };
+	int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP, SIGCONT};
 	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		struct sigaction action;
 		/* What the program was started to ignore, it ignores. */

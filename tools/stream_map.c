@@ -112,7 +112,7 @@ int map_main(int argc, char **argv)
 {
 	struct options o;
 	struct run run;
-	struct mapper m = { .record = 0 };
+	struct mapper m = {.record = 0};
 	options_parse(&o, MAP, argc, argv);
 	cut_open(&m.cut, o.zero ? "" : "\n", 1, NULL, 0);
 	run_open(&run, &o);

@@ -3,7 +3,7 @@
 
 void memory_open(struct memory *memory, size_t limit)
 {
-	*memory = (struct memory){ .limit = limit };
+	*memory = (struct memory){.limit = limit};
 	pthread_mutex_init(&memory->mutex, NULL);
 	pthread_cond_init(&memory->changed, NULL);
 }

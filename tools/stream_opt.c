@@ -10,9 +10,25 @@
 #include <string.h>
 
 enum {
-	OPT_BLOCK = 256, OPT_RECEND, OPT_RECSTART, OPT_HEADER, OPT_HALT, OPT_JOBLOG, OPT_RETRIES, OPT_TIMEOUT,
-	OPT_BAR, OPT_ETA, OPT_TAG, OPT_DRY_RUN, OPT_RESULTS, OPT_SHELL, OPT_CPUS, OPT_MEMORY, OPT_STATS,
-	OPT_TRACE, OPT_BGZF
+	OPT_BLOCK = 256,
+	OPT_RECEND,
+	OPT_RECSTART,
+	OPT_HEADER,
+	OPT_HALT,
+	OPT_JOBLOG,
+	OPT_RETRIES,
+	OPT_TIMEOUT,
+	OPT_BAR,
+	OPT_ETA,
+	OPT_TAG,
+	OPT_DRY_RUN,
+	OPT_RESULTS,
+	OPT_SHELL,
+	OPT_CPUS,
+	OPT_MEMORY,
+	OPT_STATS,
+	OPT_TRACE,
+	OPT_BGZF
 };
 
 /* Which subcommands know an option. */
@@ -20,31 +36,63 @@ static const struct known {
 	int value;
 	int subcommands;
 } known[] = {
-	{ 'j', PIPE | MAP | GZIP }, { 'k', PIPE | MAP | GZIP }, { 'a', PIPE | MAP | GZIP }, { '0', PIPE | MAP },
-	{ 'N', PIPE | MAP }, { 'n', MAP }, { 'd', GZIP }, { OPT_BLOCK, PIPE | GZIP }, { OPT_RECEND, PIPE },
-	{ OPT_RECSTART, PIPE }, { OPT_HEADER, PIPE | MAP }, { OPT_HALT, PIPE | MAP }, { OPT_JOBLOG, PIPE | MAP },
-	{ OPT_RETRIES, PIPE | MAP }, { OPT_TIMEOUT, PIPE | MAP }, { OPT_BAR, PIPE | MAP | GZIP },
-	{ OPT_ETA, PIPE | MAP | GZIP }, { OPT_TAG, PIPE | MAP }, { OPT_DRY_RUN, PIPE | MAP },
-	{ OPT_RESULTS, PIPE | MAP }, { OPT_SHELL, PIPE | MAP }, { OPT_CPUS, PIPE | MAP | GZIP },
-	{ OPT_MEMORY, PIPE | MAP | GZIP }, { OPT_STATS, PIPE | MAP | GZIP }, { OPT_TRACE, PIPE | MAP | GZIP },
-	{ OPT_BGZF, GZIP },
+    {'j', PIPE | MAP | GZIP},
+    {'k', PIPE | MAP | GZIP},
+    {'a', PIPE | MAP | GZIP},
+    {'0', PIPE | MAP},
+    {'N', PIPE | MAP},
+    {'n', MAP},
+    {'d', GZIP},
+    {OPT_BLOCK, PIPE | GZIP},
+    {OPT_RECEND, PIPE},
+    {OPT_RECSTART, PIPE},
+    {OPT_HEADER, PIPE | MAP},
+    {OPT_HALT, PIPE | MAP},
+    {OPT_JOBLOG, PIPE | MAP},
+    {OPT_RETRIES, PIPE | MAP},
+    {OPT_TIMEOUT, PIPE | MAP},
+    {OPT_BAR, PIPE | MAP | GZIP},
+    {OPT_ETA, PIPE | MAP | GZIP},
+    {OPT_TAG, PIPE | MAP},
+    {OPT_DRY_RUN, PIPE | MAP},
+    {OPT_RESULTS, PIPE | MAP},
+    {OPT_SHELL, PIPE | MAP},
+    {OPT_CPUS, PIPE | MAP | GZIP},
+    {OPT_MEMORY, PIPE | MAP | GZIP},
+    {OPT_STATS, PIPE | MAP | GZIP},
+    {OPT_TRACE, PIPE | MAP | GZIP},
+    {OPT_BGZF, GZIP},
 };
 
 static const struct option long_options[] = {
-	{ "jobs", required_argument, NULL, 'j' }, { "keep-order", no_argument, NULL, 'k' },
-	{ "arg-file", required_argument, NULL, 'a' }, { "null", no_argument, NULL, '0' },
-	{ "max-args", required_argument, NULL, 'n' }, { "max-replace-args", required_argument, NULL, 'N' },
-	{ "block", required_argument, NULL, OPT_BLOCK }, { "block-size", required_argument, NULL, OPT_BLOCK },
-	{ "recend", required_argument, NULL, OPT_RECEND }, { "recstart", required_argument, NULL, OPT_RECSTART },
-	{ "header", required_argument, NULL, OPT_HEADER }, { "halt", required_argument, NULL, OPT_HALT },
-	{ "joblog", required_argument, NULL, OPT_JOBLOG }, { "retries", required_argument, NULL, OPT_RETRIES },
-	{ "timeout", required_argument, NULL, OPT_TIMEOUT }, { "bar", no_argument, NULL, OPT_BAR },
-	{ "eta", no_argument, NULL, OPT_ETA }, { "tag", no_argument, NULL, OPT_TAG },
-	{ "dry-run", no_argument, NULL, OPT_DRY_RUN }, { "results", required_argument, NULL, OPT_RESULTS },
-	{ "shell", no_argument, NULL, OPT_SHELL }, { "cpus", required_argument, NULL, OPT_CPUS },
-	{ "memory", required_argument, NULL, OPT_MEMORY }, { "stats", required_argument, NULL, OPT_STATS },
-	{ "trace", required_argument, NULL, OPT_TRACE }, { "bgzf", no_argument, NULL, OPT_BGZF },
-	{ "decompress", no_argument, NULL, 'd' }, { NULL, 0, NULL, 0 },
+    {"jobs", required_argument, NULL, 'j'},
+    {"keep-order", no_argument, NULL, 'k'},
+    {"arg-file", required_argument, NULL, 'a'},
+    {"null", no_argument, NULL, '0'},
+    {"max-args", required_argument, NULL, 'n'},
+    {"max-replace-args", required_argument, NULL, 'N'},
+    {"block", required_argument, NULL, OPT_BLOCK},
+    {"block-size", required_argument, NULL, OPT_BLOCK},
+    {"recend", required_argument, NULL, OPT_RECEND},
+    {"recstart", required_argument, NULL, OPT_RECSTART},
+    {"header", required_argument, NULL, OPT_HEADER},
+    {"halt", required_argument, NULL, OPT_HALT},
+    {"joblog", required_argument, NULL, OPT_JOBLOG},
+    {"retries", required_argument, NULL, OPT_RETRIES},
+    {"timeout", required_argument, NULL, OPT_TIMEOUT},
+    {"bar", no_argument, NULL, OPT_BAR},
+    {"eta", no_argument, NULL, OPT_ETA},
+    {"tag", no_argument, NULL, OPT_TAG},
+    {"dry-run", no_argument, NULL, OPT_DRY_RUN},
+    {"results", required_argument, NULL, OPT_RESULTS},
+    {"shell", no_argument, NULL, OPT_SHELL},
+    {"cpus", required_argument, NULL, OPT_CPUS},
+    {"memory", required_argument, NULL, OPT_MEMORY},
+    {"stats", required_argument, NULL, OPT_STATS},
+    {"trace", required_argument, NULL, OPT_TRACE},
+    {"bgzf", no_argument, NULL, OPT_BGZF},
+    {"decompress", no_argument, NULL, 'd'},
+    {NULL, 0, NULL, 0},
 };
 
 static bool is_known(int value, enum subcommand subcommand)
@@ -84,7 +132,8 @@ static void parse_halt(struct options *o, const char *text)
 		o->halt = HALT_NOW;
 	else
 		die("--halt %s: never, now or soon, and after the last two ,fail=N", text);
-	if (*rest && (strncmp(rest, ",fail=", 6) != 0 || !parse_count(rest + 6, 1, 1u << 30, &o->halt_failures)))
+	if (*rest &&
+	    (strncmp(rest, ",fail=", 6) != 0 || !parse_count(rest + 6, 1, 1u << 30, &o->halt_failures)))
 		die("--halt %s: the condition is fail=N", text);
 }
 
@@ -114,26 +163,56 @@ static void must_parse_size(const char *name, const char *text, size_t low, size
 static void parse_one(struct options *o, int value, char *text, const char *name)
 {
 	switch (value) {
-	case 'j': parse_jobs(o, text); break;
-	case 'k': break;
-	case 'a': o->file = text; break;
-	case '0': o->zero = true; break;
-	case 'd': o->decompress = true; break;
+	case 'j':
+		parse_jobs(o, text);
+		break;
+	case 'k':
+		break;
+	case 'a':
+		o->file = text;
+		break;
+	case '0':
+		o->zero = true;
+		break;
+	case 'd':
+		o->decompress = true;
+		break;
 	case 'N':
 	case 'n':
 		if (!parse_count(text, 1, 1u << 30, &o->records))
 			die("-%c %s: a number of records, 1 at least", value, text);
 		break;
-	case OPT_BLOCK: must_parse_size(name, text, 1, &o->block); o->block_given = true; break;
-	case OPT_MEMORY: must_parse_size(name, text, 1 << 20, &o->memory); break;
-	case OPT_RECEND: parse_separator(&o->recend, &o->recend_length, text); break;
-	case OPT_RECSTART: parse_separator(&o->recstart, &o->recstart_length, text); break;
-	case OPT_HEADER: parse_header(o, text); break;
-	case OPT_HALT: parse_halt(o, text); break;
-	case OPT_JOBLOG: o->joblog = text; break;
-	case OPT_RESULTS: o->results = text; break;
-	case OPT_TRACE: o->trace = text; break;
-	case OPT_CPUS: o->cpus = text; break;
+	case OPT_BLOCK:
+		must_parse_size(name, text, 1, &o->block);
+		o->block_given = true;
+		break;
+	case OPT_MEMORY:
+		must_parse_size(name, text, 1 << 20, &o->memory);
+		break;
+	case OPT_RECEND:
+		parse_separator(&o->recend, &o->recend_length, text);
+		break;
+	case OPT_RECSTART:
+		parse_separator(&o->recstart, &o->recstart_length, text);
+		break;
+	case OPT_HEADER:
+		parse_header(o, text);
+		break;
+	case OPT_HALT:
+		parse_halt(o, text);
+		break;
+	case OPT_JOBLOG:
+		o->joblog = text;
+		break;
+	case OPT_RESULTS:
+		o->results = text;
+		break;
+	case OPT_TRACE:
+		o->trace = text;
+		break;
+	case OPT_CPUS:
+		o->cpus = text;
+		break;
 	case OPT_RETRIES:
 		if (!parse_count(text, 1, 1u << 20, &o->tries))
 			die("--retries %s: how often a job may be tried, 1 at least", text);
@@ -142,22 +221,35 @@ static void parse_one(struct options *o, int value, char *text, const char *name
 		if (!parse_seconds(text, &o->timeout) || o->timeout <= 0)
 			die("--timeout %s: a time such as 10, 0.5 or 5m", text);
 		break;
-	case OPT_BAR: o->bar = true; break;
-	case OPT_ETA: o->eta = true; break;
-	case OPT_TAG: o->tag = true; break;
-	case OPT_DRY_RUN: o->dry_run = true; break;
-	case OPT_SHELL: o->shell = true; break;
-	case OPT_BGZF: o->bgzf = true; break;
+	case OPT_BAR:
+		o->bar = true;
+		break;
+	case OPT_ETA:
+		o->eta = true;
+		break;
+	case OPT_TAG:
+		o->tag = true;
+		break;
+	case OPT_DRY_RUN:
+		o->dry_run = true;
+		break;
+	case OPT_SHELL:
+		o->shell = true;
+		break;
+	case OPT_BGZF:
+		o->bgzf = true;
+		break;
 	case OPT_STATS:
 		if (strcmp(text, "json") != 0)
 			die("--stats %s: json is the one form there is", text);
 		o->stats = true;
 		break;
-	default: break;
+	default:
+		break;
 	}
 }
 
-static const char *const names[] = { [PIPE] = "pipe", [MAP] = "map", [GZIP] = "gzip" };
+static const char *const names[] = {[PIPE] = "pipe", [MAP] = "map", [GZIP] = "gzip"};
 
 /* How an option is called; word: where getopt has no value for it, which is a long one that there is not. */
 static void name_of(int value, const char *word, char *name, size_t size)
@@ -174,7 +266,11 @@ static void name_of(int value, const char *word, char *name, size_t size)
 void options_parse(struct options *o, enum subcommand subcommand, int argc, char **argv)
 {
 	*o = (struct options){
-		.subcommand = subcommand, .block = DEFAULT_BLOCK, .memory = DEFAULT_MEMORY, .tries = 1, .level = 6,
+	    .subcommand = subcommand,
+	    .block = DEFAULT_BLOCK,
+	    .memory = DEFAULT_MEMORY,
+	    .tries = 1,
+	    .level = 6,
 	};
 	int level = 0, value, index = 0;
 	opterr = 0;
@@ -204,7 +300,8 @@ void options_parse(struct options *o, enum subcommand subcommand, int argc, char
 	if (subcommand == GZIP && o->words)
 		die("gzip: %s: it reads standard input, or -a FILE", o->command[0]);
 	if (subcommand != GZIP && !o->words)
-		die("%s: what command? padata %s [options] -- CMD [ARG...]", names[subcommand], names[subcommand]);
+		die("%s: what command? padata %s [options] -- CMD [ARG...]", names[subcommand],
+		    names[subcommand]);
 	if (subcommand == PIPE && !o->recend && (o->zero || !o->recstart)) {
 		o->recend = must_copy(o->zero ? "" : "\n");
 		o->recend_length = 1;

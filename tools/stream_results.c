@@ -24,7 +24,7 @@ void write_open_results(struct job *job)
 	char directory[4000];
 	if (!results)
 		return;
-	int *fds[] = { &job->result_fd, &job->result_err_fd };
+	int *fds[] = {&job->result_fd, &job->result_err_fd};
 	for (int i = 0; i < 2; i++) {
 		if (*fds[i] >= 0)
 			close(*fds[i]);

@@ -50,7 +50,7 @@ static void block_signals(struct run *run)
 void run_open(struct run *run, const struct options *o)
 {
 	struct rlimit files;
-	*run = (struct run){ .o = o, .input_fd = -1, .stop_at = ~0ull, .joblog_fd = -1, .began = now_ns() };
+	*run = (struct run){.o = o, .input_fd = -1, .stop_at = ~0ull, .joblog_fd = -1, .began = now_ns()};
 	run->ready_end = &run->ready;
 	run->newest = &run->oldest;
 	pthread_mutex_init(&run->mutex, NULL);

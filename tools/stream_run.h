@@ -29,16 +29,16 @@ struct run {
 	sigset_t child_signals;
 	bool child_ignores_sigpipe;
 	int null_fd, input_fd;
-	int stop_fd; /* readable when no more input is wanted */
+	int stop_fd;	     /* readable when no more input is wanted */
 	uint64_t input_size; /* 0: not known */
 	const char *header;
 	size_t header_length;
 	struct template *template;
-	char *path; /* of the command, when it is one for all jobs */
+	char *path;			  /* of the command, when it is one for all jobs */
 	size_t in_capacity, out_capacity; /* of the children's pipes */
 	bool may_splice;
 	unsigned long long numbered; /* the reader's */
-	const char *unit; /* what map's records are called; NULL: the input is bytes */
+	const char *unit;	     /* what map's records are called; NULL: the input is bytes */
 	int64_t began;
 	struct memory memory;
 	struct loop *loop;

@@ -42,7 +42,7 @@ static int __attribute__((no_sanitize("address", "thread", "undefined"))) child_
 		unsigned long flags;
 		void *restorer;
 		unsigned long mask;
-	} pipe_action = { s->ignore_sigpipe ? (void *)1 : NULL, 0, NULL, 0 };
+	} pipe_action = {s->ignore_sigpipe ? (void *)1 : NULL, 0, NULL, 0};
 
 	syscall(SYS_setpgid, 0, 0);
 	if (s->cpus)
@@ -81,7 +81,7 @@ static pid_t spawn_once(struct child *child, int *pidfd)
 
 pid_t spawn_start(const struct spawn *spawn, int *pidfd)
 {
-	struct child child = { .spawn = spawn };
+	struct child child = {.spawn = spawn};
 	pid_t pid = spawn_once(&child, pidfd);
 	if (pid != -ENOEXEC)
 		return pid;

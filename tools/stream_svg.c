@@ -138,7 +138,7 @@ static void draw(const struct picture *p)
 
 int trace_svg_main(int argc, char **argv)
 {
-	struct picture p = { 0 };
+	struct picture p = {0};
 	char *line = NULL;
 	size_t room = 0;
 	if (argc != 2)

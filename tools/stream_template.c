@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct template {
+struct template
+{
 	const struct options *o;
 	bool varies;  /* it is another one for each job */
 	bool appends; /* map, and no placeholder: the arguments become the last words */
@@ -20,8 +21,8 @@ static const struct {
 	const char *text;
 	size_t length;
 } holes[] = {
-	[HOLE_ALL] = { "{}", 2 },  [HOLE_NO_SUFFIX] = { "{.}", 3 },	   [HOLE_BASE] = { "{/}", 3 },
-	[HOLE_DIR] = { "{//}", 4 }, [HOLE_BASE_NO_SUFFIX] = { "{/.}", 4 }, [HOLE_NUMBER] = { "{#}", 3 },
+    [HOLE_ALL] = {"{}", 2},   [HOLE_NO_SUFFIX] = {"{.}", 3},	   [HOLE_BASE] = {"{/}", 3},
+    [HOLE_DIR] = {"{//}", 4}, [HOLE_BASE_NO_SUFFIX] = {"{/.}", 4}, [HOLE_NUMBER] = {"{#}", 3},
 };
 
 static enum hole hole_at(const struct template *t, const char *text)
@@ -71,8 +72,8 @@ static void add_quoted(struct text *text, const char *bytes, size_t length)
 struct template *template_open(const struct options *o)
 {
 	struct template *t = must_alloc(sizeof(*t));
-	struct text script = { 0 };
-	*t = (struct template){ .o = o };
+	struct text script = {0};
+	*t = (struct template){.o = o};
 	for (int i = 0; i < o->words; i++) {
 		for (const char *at = o->command[i]; *at; at++) {
 			enum hole hole = hole_at(t, at);
@@ -149,7 +150,7 @@ struct filling {
 	char *const *args;
 	size_t count;
 	struct text text; /* the words, each ended by a NUL */
-	char **at;        /* where each begins; NULL while they are measured */
+	char **at;	  /* where each begins; NULL while they are measured */
 	size_t words;
 };
 
@@ -274,7 +275,7 @@ static void add_tag(struct text *text, const struct template *t, const struct jo
 static size_t measure(const struct template *t, const struct job *job, char *const *args, size_t count,
 		      size_t *pointers)
 {
-	struct filling f = { .t = t, .job = job, .args = args, .count = count, .text = { .measured = true } };
+	struct filling f = {.t = t, .job = job, .args = args, .count = count, .text = {.measured = true}};
 	fill(&f);
 	*pointers = (f.words + 1) * sizeof(char *);
 	/* text_add() puts a NUL behind what it adds. */
@@ -283,7 +284,7 @@ static size_t measure(const struct template *t, const struct job *job, char *con
 
 static size_t measure_tag(const struct template *t, const struct job *job, char *const *args, size_t count)
 {
-	struct text text = { .measured = true };
+	struct text text = {.measured = true};
 	add_tag(&text, t, job, args, count);
 	return text.length + 1;
 }
@@ -297,9 +298,9 @@ size_t template_size(const struct template *t, const struct job *job, char *cons
 
 void template_fill(const struct template *t, struct job *job, char *const *args, size_t count)
 {
-	struct filling f = { .t = t, .job = job, .args = args, .count = count };
+	struct filling f = {.t = t, .job = job, .args = args, .count = count};
 	if (t->o->tag) {
-		struct text tag = { .room = measure_tag(t, job, args, count) };
+		struct text tag = {.room = measure_tag(t, job, args, count)};
 		tag.bytes = must_alloc(tag.room);
 		add_tag(&tag, t, job, args, count);
 		job->tag = tag.bytes;

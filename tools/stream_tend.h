@@ -11,7 +11,7 @@
 
 enum {
 	TEND_MOVED = 1, /* there will soon be more to do */
-	TEND_OVER = 2,  /* it has ended, and no one can write to its output any more */
+	TEND_OVER = 2,	/* it has ended, and no one can write to its output any more */
 };
 
 /* event: epoll has said so; else it is a look in passing. */

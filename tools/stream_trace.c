@@ -56,7 +56,7 @@ struct trace *trace_open(const char *file)
 	if (!file)
 		return NULL;
 	struct trace *t = must_alloc(sizeof(*t));
-	*t = (struct trace){ .file = fopen(file, "we"), .name = file, .began = now_ns(), .first = true };
+	*t = (struct trace){.file = fopen(file, "we"), .name = file, .began = now_ns(), .first = true};
 	if (!t->file)
 		die("--trace %s: %s", file, strerror(errno));
 	pthread_mutex_init(&t->mutex, NULL);

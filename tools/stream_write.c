@@ -106,7 +106,7 @@ static size_t move(struct job *job, int from, size_t length)
 		} else if (errno == EINVAL) {
 			run->may_splice = false;
 		} else if (errno == EAGAIN) {
-			struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+			struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
 			poll(&p, 1, -1);
 		} else if (errno != EINTR) {
 			cannot_write(job, "its output cannot be written", errno);
@@ -214,7 +214,7 @@ static void note_failure(struct job *job)
 
 static void write_command(struct job *job)
 {
-	struct text text = { 0 };
+	struct text text = {0};
 	template_quoted(job, &text);
 	text_add(&text, "\n", 1);
 	put_bytes(job, text.bytes, text.length);
