@@ -10,18 +10,12 @@ import rig
 CALM = 200  # Mb/s
 
 
-def parts(sas):
-    """The text of each of a pair of SAs."""
-    second = sas.index("src ", 4)
-    return sas[:second], sas[second:]
-
-
 def rekey(tunnel, number):
     """A new pair: what receives first, then what sends; then the old pair goes, after a second for what is under way."""
     a, b = tunnel.gateways
     old = rig.spis(tunnel.sas)
     tunnel.sas = rig.new_sas(tunnel.outer, tunnel.algo, tunnel.esn)
-    to_b, to_a = (rig.keep("rekey%d" % i, text) for i, text in enumerate(parts(tunnel.sas)))
+    to_b, to_a = (rig.keep("rekey%d" % i, text) for i, text in enumerate(rig.each(tunnel.sas)))
     for file, receiver, sender in ((to_b, b, a), (to_a, a, b)):
         receiver.ctl("sa", "add", file)
         sender.ctl("sa", "add", file)

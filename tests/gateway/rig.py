@@ -9,6 +9,7 @@ PADATA_GATEWAY_SECONDS is how long each measurement under load takes: 2 without 
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import socket
@@ -244,6 +245,12 @@ def new_sas(outer=4, algo="aes128-gcm", esn=False):
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
+def each(sas):
+    """The text of each of a pair of SAs."""
+    second = sas.index("src ", 4)
+    return sas[:second], sas[second:]
+
+
 def spis(sas):
     return [int(x, 16) for x in re.findall(r"spi (0x[0-9a-f]+)", sas)]
 
@@ -316,6 +323,25 @@ class Gateway:
         """Ask it to end. Its exit status and that the device is gone are checked."""
         self.process.end(signal.SIGTERM, status=status)
         check(self.namespace.link("tun0") is None, "the TUN device is still there after the end")
+
+
+class Events:
+    """What a gateway tells on its control socket from now on."""
+
+    def __init__(self, gateway):
+        self.process = gateway.namespace.start(ESP, "ctl", "--socket", gateway.socket, "--json", "events")
+        # An event of our own shows that it listens.
+        until(lambda: gateway.ctl("cpus", "all") and select.select([self.process.stdout], [], [], 0)[0], "the first event")
+        self.seen = []
+
+    def read(self, event, spi):
+        """All (event, SPI) up to this one."""
+        while (event, spi) not in self.seen:
+            line = self.process.stdout.readline()
+            check(line, "no more events after %s" % self.seen)
+            told = json.loads(line)
+            self.seen.append((told["event"], int(told.get("spi", "0"), 16)))
+        return self.seen
 
 
 class Tunnel:
