@@ -53,6 +53,14 @@ size_t cut_last(const struct cut *cut, const char *bytes, size_t length, size_t 
 	return match ? (size_t)(match - bytes) + cut->end_length : 0;
 }
 
+/* The first occurrence of what is not empty. A sanitizer looks at all of what memmem() may, for each record anew. */
+static const void *first_match(const void *bytes, size_t length, const void *what, size_t what_length)
+{
+	if (what_length == 1)
+		return memchr(bytes, *(const unsigned char *)what, length);
+	return memmem(bytes, length, what, what_length);
+}
+
 size_t cut_first(const struct cut *cut, const char *bytes, size_t length, size_t least)
 {
 	if (least < 1)
@@ -61,7 +69,7 @@ size_t cut_first(const struct cut *cut, const char *bytes, size_t length, size_t
 		return least <= length ? least : 0;
 	size_t from = least > cut->end_length ? least - cut->end_length : 0;
 	while (from + cut->length <= length) {
-		const char *match = memmem(bytes + from, length - from, cut->pattern, cut->length);
+		const char *match = first_match(bytes + from, length - from, cut->pattern, cut->length);
 		if (!match)
 			return 0;
 		size_t at = (size_t)(match - bytes) + cut->end_length;

@@ -144,8 +144,6 @@ arguments()
 		sh -c '[ $1 != 1 ] || sleep 0.5; echo $1' sh {} 'a word, so that there is more to hold' <jobs && within 1 && cut -f 2 out | cmp - jobs
 }
 
-sanitized=
-case ${PADATA_BUILD:-} in *san | *san/*) sanitized=yes ;; esac
 echo 1 >one
 ok "memory: a slow first block" slow_first
 ok "memory: a slow first block, many jobs" slow_first -j 32

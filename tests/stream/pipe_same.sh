@@ -60,7 +60,7 @@ every_one()
 		"$padata" pipe -0 --block $block -j $jobs -- cat <mixed0 | cmp mixed0 - || { echo "-0 --block $block -j $jobs"; return 1; }
 		[ $block -lt 16 ] || cat mixed | "$padata" pipe --recend '' --block $block -j $jobs -- cat | cmp mixed - ||
 			{ echo "--recend '' --block $block -j $jobs"; return 1; }
-		block=$((block + 1))
+		block=$((block + stride))
 	done
 	# A command that adds the end of the last line, where the plain one does.
 	for block in 1 10 100 1000; do
