@@ -39,5 +39,7 @@ int gw_confine_user(const struct gw_user *user, char err[ESP_ERROR_LEN]);
 /* From here on only the system calls that a running gateway makes. `writes_files`: also what a metrics file
  * needs. 0, -ENOSYS where no filter is known for this machine, or -errno. */
 int gw_confine_calls(bool writes_files);
+/* The same for the process that keeps root: what its three services need. */
+int gw_confine_helper(void);
 
 #endif

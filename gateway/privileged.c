@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "confine.h"
 #include "link.h"
 
 enum operation { SETTLE, OPEN, SET_MTU };
@@ -92,6 +93,8 @@ static void confine(void)
 	prctl(PR_SET_NAME, "padata-esp-root");
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_IGN); /* it ends with the gateway, not before */
+	/* Where that cannot be, the gateway's own filter says so. */
+	gw_confine_helper();
 }
 
 static _Noreturn void run(struct state *s)
@@ -137,7 +140,7 @@ int gw_privileged_start(struct gw_privileged *p, const char *path)
 		/* Away from the terminal and the output of the gateway; what was open before is none of its
 		 * business. */
 		s.fd = dup2(ends[1], 0);
-		s.directory = dup2(s.directory, 1);
+		s.directory = dup2(s.directory, GW_HELPER_DIRECTORY);
 		close_range(2, ~0u, 0);
 		run(&s);
 	}

@@ -9,6 +9,9 @@
 
 #include <stdint.h>
 
+/* The descriptor of that directory in the process. */
+#define GW_HELPER_DIRECTORY 1
+
 struct gw_privileged {
 	int fd; /* to the process */
 };

@@ -1,22 +1,25 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The system calls of a running gateway, as a filter. All others fail with EPERM, so that a C library that
- * tries another way first goes on; new programs, new processes, executable memory and, but for a metrics
- * file, writing to files are among them.
+ * The system calls of a running gateway, and of the process that keeps root for it, as filters. All others
+ * fail with EPERM, so that a C library that tries another way first goes on; new programs, new processes,
+ * executable memory and, but for a metrics file, writing to files are among them.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <sched.h>
 #include <stddef.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
 #include "confine.h"
+#include "privileged.h"
 
 #if defined(__x86_64__)
 #define ARCH AUDIT_ARCH_X86_64
@@ -123,15 +126,24 @@ static const unsigned int file_calls[] = {
 #endif
 };
 
-/* What the lower half of argument `n` has to be, as far as the bits of `mask` say. */
-struct condition {
-	unsigned int n, mask, bits;
+/* What the process that keeps root makes of them. */
+static const unsigned int helper_calls[] = {
+    SYS_recvfrom,   SYS_sendmsg,      SYS_sendto,	   SYS_close,
+    SYS_exit_group, SYS_rt_sigreturn, SYS_restart_syscall, SYS_unlinkat,
+#ifdef __x86_64__
+    SYS_unlink,
+#endif
 };
 
-static const struct {
+/* A call that is allowed where the lower half of argument `n` is this, as far as the bits of `mask` say. */
+struct rule {
 	unsigned int call;
-	struct condition when[2];
-} conditional[] = {
+	struct {
+		unsigned int n, mask, bits;
+	} when[2];
+};
+
+static const struct rule rules[] = {
     /* threads, not processes */
     {SYS_clone, {{0, CLONE_THREAD, CLONE_THREAD}}},
     {SYS_mmap, {{2, PROT_EXEC, 0}}},
@@ -143,8 +155,16 @@ static const struct {
     {SYS_socket, {{0, ~0u, AF_INET6}, {1, 0xf, SOCK_DGRAM}}},
 };
 
+static const struct rule helper_rules[] = {
+    {SYS_openat, {{0, ~0u, GW_HELPER_DIRECTORY}, {2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}}},
+    /* the device's number, and its MTU */
+    {SYS_socket, {{0, ~0u, AF_UNIX}, {1, 0xf, SOCK_DGRAM}}},
+    {SYS_ioctl, {{1, ~0u, SIOCGIFINDEX}}},
+    {SYS_socket, {{0, ~0u, AF_NETLINK}, {2, ~0u, NETLINK_ROUTE}}},
+};
+
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-#define PROGRAM_MAX (COUNT(calls) * 2 + COUNT(file_calls) * 2 + COUNT(conditional) * 9 + 16)
+#define PROGRAM_MAX (COUNT(calls) * 2 + COUNT(file_calls) * 2 + COUNT(rules) * 9 + 16)
 
 struct program {
 	struct sock_filter code[PROGRAM_MAX];
@@ -173,16 +193,17 @@ static void allow(struct program *p, unsigned int call)
 }
 
 /* Little-endian machines only, as all that ARCH names. */
-static void allow_if(struct program *p, unsigned int call, const struct condition *c, size_t count)
+static void allow_if(struct program *p, const struct rule *rule)
 {
+	size_t count = rule->when[1].mask ? 2 : 1;
 	unsigned char left = (unsigned char)(3 * count + 1); /* instructions up to the end of this */
 
-	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (unsigned char)(left + 1), call);
-	for (; count; count--, c++) {
-		load(p, offsetof(struct seccomp_data, args) + c->n * sizeof(uint64_t));
-		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, c->mask);
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, (unsigned char)(left + 1), rule->call);
+	for (size_t i = 0; i < count; i++) {
+		load(p, offsetof(struct seccomp_data, args) + rule->when[i].n * sizeof(uint64_t));
+		emit(p, BPF_ALU | BPF_AND | BPF_K, 0, 0, rule->when[i].mask);
 		left = (unsigned char)(left - 3);
-		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, left, c->bits);
+		emit(p, BPF_JMP | BPF_JEQ | BPF_K, 0, left, rule->when[i].bits);
 	}
 	result(p, SECCOMP_RET_ALLOW);
 	load(p, offsetof(struct seccomp_data, nr));
@@ -194,31 +215,54 @@ static void fail(struct program *p, unsigned int call, unsigned int error)
 	result(p, SECCOMP_RET_ERRNO | error);
 }
 
+static void begin(struct program *p)
+{
+	p->len = 0;
+	load(p, offsetof(struct seccomp_data, arch));
+	emit(p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
+	result(p, SECCOMP_RET_KILL_PROCESS);
+	load(p, offsetof(struct seccomp_data, nr));
+}
+
+static int install(struct program *p)
+{
+	struct sock_fprog filter = {.filter = p->code};
+
+	result(p, SECCOMP_RET_ERRNO | EPERM);
+	filter.len = p->len;
+	if (GW_SANITIZED)
+		return 0;
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) ? -errno : 0;
+}
+
 int gw_confine_calls(bool writes_files)
 {
-	struct program p = {.len = 0};
-	struct sock_fprog filter = {.filter = p.code};
+	struct program p;
 
-	load(&p, offsetof(struct seccomp_data, arch));
-	emit(&p, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCH);
-	result(&p, SECCOMP_RET_KILL_PROCESS);
-	load(&p, offsetof(struct seccomp_data, nr));
+	begin(&p);
 	for (size_t i = 0; i < COUNT(calls); i++)
 		allow(&p, calls[i]);
 	for (size_t i = 0; writes_files && i < COUNT(file_calls); i++)
 		allow(&p, file_calls[i]);
-	for (size_t i = 0; i < COUNT(conditional); i++)
-		allow_if(&p, conditional[i].call, conditional[i].when, conditional[i].when[1].mask ? 2 : 1);
+	for (size_t i = 0; i < COUNT(rules); i++)
+		allow_if(&p, &rules[i]);
 	/* Of clone3 the flags cannot be seen here; without it the C library takes clone. */
 	fail(&p, SYS_clone3, ENOSYS);
 	if (writes_files)
 		allow(&p, SYS_openat);
-	result(&p, SECCOMP_RET_ERRNO | EPERM);
+	return install(&p);
+}
 
-	filter.len = p.len;
-	if (GW_SANITIZED)
-		return 0;
-	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) ? -errno : 0;
+int gw_confine_helper(void)
+{
+	struct program p;
+
+	begin(&p);
+	for (size_t i = 0; i < COUNT(helper_calls); i++)
+		allow(&p, helper_calls[i]);
+	for (size_t i = 0; i < COUNT(helper_rules); i++)
+		allow_if(&p, &helper_rules[i]);
+	return install(&p);
 }
 
 #else
@@ -226,6 +270,11 @@ int gw_confine_calls(bool writes_files)
 int gw_confine_calls(bool writes_files)
 {
 	(void)writes_files;
+	return -ENOSYS;
+}
+
+int gw_confine_helper(void)
+{
 	return -ENOSYS;
 }
 

@@ -60,7 +60,7 @@ def privileges():
     rig.equal(os.stat("/proc/%d/environ" % gateway.process.pid).st_uid, 0, "owner of the process's files in /proc")
     s = status(keeper(gateway))
     rig.equal(int(s["CapPrm"], 16) & ~(1 << 12 | 1 << 1 | 1 << 2), 0, "capabilities of the process that keeps root")
-    rig.equal(s["NoNewPrivs"], "1", "no_new_privs of the process that keeps root")
+    rig.equal((s["NoNewPrivs"], s["Seccomp"]), ("1", "2"), "no_new_privs and seccomp of the process that keeps root")
     gateway.end()
 
 
