@@ -5,7 +5,7 @@ import json
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NO_PEERS = ("limit", "plain", "padata-32")
+NO_PEERS = ("limit", "plain", "padata-1", "padata-32")
 TO_LIMIT = {300: 1.15, 1000: 1.04, 3000: 1.02, 10000: 1.02, 100000: 1.02}
 
 
@@ -74,9 +74,10 @@ def throughput(table, results):
             plain = against["plain"]["wall"]["theirs"]
             table.add("W=0: at most 30 ns", entry["wall"] <= 30, f"{entry['wall']:.1f} ns (one plain thread {plain:.1f})",
                       against["plain"])
-            batched = against["padata-32"]
-            table.add("W=0, in batches of 32: at most 30 ns", batched["wall"]["theirs"] <= 30,
-                      f"{batched['wall']['theirs']:.1f} ns", batched)
+            for name, how in [("padata-1", "submitted one by one"), ("padata-32", "submitted in batches of 32")]:
+                submitted = against[name]
+                table.add(f"W=0, {how}: at most 30 ns", submitted["wall"]["theirs"] <= 30,
+                          f"{submitted['wall']['theirs']:.1f} ns", submitted)
         elif work == 100:
             ratio_bar(table, entry, 0.8, "plain")
         elif work in TO_LIMIT:

@@ -21,7 +21,9 @@ PEERS = {
     "glib": ("throughput-glib", {}),
     "htslib": ("throughput-htslib", {}),
 }
-BATCHED = {"padata-32": ("throughput", {"batch": 32})}
+# Ours pulls its items, as oneTBB's pipeline does; these are submitted by a producer.
+OURS = {"pull": 1}
+SUBMITTED = {"padata-1": ("throughput", {}), "padata-32": ("throughput", {"batch": 32})}
 YARDSTICKS = {"limit": ("limit", {}), "plain": ("plain", {})}
 
 
@@ -35,7 +37,7 @@ def mark(result):
 
 def throughput(bench, peers, quick, options):
     """Ours against the limit, one plain thread and each peer, at each grain of work."""
-    opponents = {**YARDSTICKS, **BATCHED, **(PEERS if peers else {})}
+    opponents = {**YARDSTICKS, **SUBMITTED, **(PEERS if peers else {})}
     say("\nThroughput: ns an item, wall / CPU; ours through theirs, the median of the pairs; ~: disturbed")
     results = []
     for work in QUICK_WORKS if quick else WORKS:
@@ -43,7 +45,7 @@ def throughput(bench, peers, quick, options):
         pairs = {name: [] for name in opponents}
         for _ in range(bench.rounds):
             for name, (program, extra) in opponents.items():
-                pairs[name].append(bench.pair(lambda: bench.run("throughput", **job, **options),
+                pairs[name].append(bench.pair(lambda: bench.run("throughput", **job, **OURS, **options),
                                               lambda: bench.run(program, **job, **extra)))
         ours = [a for name in opponents for a, _ in pairs[name]]
         say(f"W {work:>6}  {'padata':<12}{median(ours, 'wall'):>10.1f} /{median(ours, 'cpu'):>10.1f}")

@@ -38,7 +38,7 @@ struct producer {
 } __attribute__((__aligned__(64)));
 
 static struct cb_choice cb = {.mode = "0"};
-static unsigned long instances = 1, producers = 1, batch = 1;
+static unsigned long instances = 1, producers = 1, batch = 1, pull;
 static const char *cpus = "0-1";
 static unsigned long lane_tasks;
 static struct padata_instance **instance;
@@ -97,6 +97,9 @@ static void *produce(void *argument)
 	return NULL;
 }
 
+/* A pull has one cb_cpu: the choice alternates after so many items. */
+enum { PULLED_TO_ONE = 96 };
+
 static void *produce_batches(void *argument)
 {
 	struct producer *self = argument;
@@ -117,6 +120,35 @@ static void *produce_batches(void *argument)
 	return NULL;
 }
 
+/* No producer: the workers fetch the items themselves. */
+struct items {
+	struct padata_source source;
+	unsigned long next;
+};
+
+static unsigned int pull_items(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
+{
+	struct items *items = container_of(source, struct items, source);
+	unsigned long left = job.items - items->next;
+	unsigned int n = max < left ? max : (unsigned int)left;
+	unsigned int at = cb_choose(&cb, items->next / PULLED_TO_ONE);
+
+	for (unsigned int i = 0; i < n; i++)
+		tasks[i] = next_task(&lanes[at], items->next++);
+	*cb_cpu = cb.cpu[at];
+	return n;
+}
+
+static void *let_pull(void *unused)
+{
+	static struct items items = {.source.pull = pull_items};
+	int error = padata_pull(instance[0], &items.source);
+
+	if (error || items.source.accepted != job.items)
+		job_fail("padata_pull", error);
+	return unused;
+}
+
 static void open_instances(struct workqueue_struct *wq, const struct cpumask *mask)
 {
 	instance = job_memory(instances * sizeof(*instance));
@@ -135,7 +167,7 @@ static void open_lanes(void)
 {
 	unsigned long count = producers * instances * cb.cpus;
 	/* More than may be outstanding: those that are given next are always the producer's. */
-	lane_tasks = job.window + batch;
+	lane_tasks = job.window + batch + (pull ? PULLED_TO_ONE : 0);
 	lanes = job_memory(count * sizeof(*lanes));
 	for (unsigned long l = 0; l < count; l++) {
 		lanes[l].tasks = job_memory(lane_tasks * sizeof(struct task));
@@ -154,6 +186,7 @@ int main(int argc, char **argv)
 		{"instances", &instances, NULL, "instances, which the producers take in turn"},
 		{"producers", &producers, NULL, "threads that submit"},
 		{"batch", &batch, NULL, "tasks submitted at once (one instance, one cb_cpu)"},
+		{"pull", &pull, NULL, "1: the workers pull the items (one instance, no producer)"},
 		{"cpus", NULL, &cpus, "the mask, as a list"},
 		{NULL, NULL, NULL, NULL},
 	};
@@ -167,6 +200,8 @@ int main(int argc, char **argv)
 	cb_prepare(&cb, mask);
 	if (batch > 1 && (instances > 1 || cb.cpus > 1))
 		job_fail("--batch needs one instance and one cb_cpu", (long)batch);
+	if (pull && (instances > 1 || producers > 1 || batch > 1))
+		job_fail("--pull needs one instance and nobody who submits", (long)pull);
 	struct workqueue_struct *wq = create_workqueue("bench");
 	if (!wq)
 		job_fail("create_workqueue", errno);
@@ -180,7 +215,7 @@ int main(int argc, char **argv)
 		producer[p].lanes = &lanes[p * instances * cb.cpus];
 	}
 
-	void *(*run)(void *) = batch > 1 ? produce_batches : produce;
+	void *(*run)(void *) = pull ? let_pull : batch > 1 ? produce_batches : produce;
 	job_begin();
 	for (unsigned long p = 1; p < producers; p++)
 		if (pthread_create(&producer[p].thread, NULL, run, &producer[p]))
@@ -206,6 +241,7 @@ int main(int argc, char **argv)
 	destroy_workqueue(wq);
 	free_cpumask_var(mask);
 	job_report("padata", sum, ", \"cb\": \"%s\", \"cpus\": \"%s\", \"instances\": %lu, \"producers\": %lu, "
-		   "\"batch\": %lu, \"refused\": %lu", cb.mode, cpus, instances, producers, batch, refused);
+		   "\"batch\": %lu, \"pull\": %lu, \"refused\": %lu", cb.mode, cpus, instances, producers, batch, pull,
+		   refused);
 	return 0;
 }

@@ -22,6 +22,10 @@
 
 #include <pthread.h>
 
+/* A run of tasks, which a lane claims at once: how many at most, and about how long it takes, ns. */
+#define PD_RUN_MAX 96
+#define PD_RUN_NS 10000u
+
 /* What a CPU is to an instance: it runs tasks in parallel, and those whose cb_cpu it is in order. */
 enum pd_lane_call {
 	PD_NOT_CALLED,
@@ -42,8 +46,8 @@ struct pd_lane {
 	atomic_bool absent; /* has left the crew, because it was not usable */
 
 	/*
-	 * What is claimed and not begun: first sequence number << RUN_BITS | how many. Taken from by the
-	 * worker and by thieves.
+	 * What is claimed and not begun: first sequence number << RUN_BITS | how many (run.c). Taken from by
+	 * the worker and by thieves.
 	 */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t run;
 
@@ -71,6 +75,7 @@ struct pd_lane {
 #define PD_AWAIT_HALF 2u     /* padata_wait_room(): half of the window */
 #define PD_AWAIT_FD 4u	     /* the descriptor is not readable */
 #define PD_AWAIT_PROGRESS 8u /* somebody has a struct pd_await in the list */
+#define PD_AWAIT_SOURCE 16u  /* a lane went to rest while there was a source: call one when there is room */
 
 struct padata_instance {
 	struct pd_window window;
@@ -102,6 +107,9 @@ struct padata_instance {
 	bool room_fd_shows;	     /* room; the updater's */
 	atomic_uint room_fd_updates; /* asked for and not done; who raises it from 0 does them */
 	struct pd_stall *stall;	     /* PADATA_DEBUG=stall */
+
+	alignas(PD_CACHE_LINE) atomic_uint source_state; /* source.c */
+	struct pd_source *source;
 };
 
 /* The lane whose callback the calling thread is in, or about to be; NULL outside. */
@@ -151,22 +159,67 @@ static inline bool pd_instance_inherited(const struct padata_instance *pinst)
 /* lane.c */
 struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
 void pd_lane_free(struct pd_lane *lane);
-/* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
-void pd_lane_call(struct padata_instance *pinst, unsigned int first);
-/* Any thread: if the lane of the CPU that it runs on counts as a searcher, and so cannot search now, call
- * another. */
-void pd_lane_call_other(struct padata_instance *pinst);
-/* Any thread: have a lane that left the crew join it again. */
-void pd_lane_summon(struct pd_lane *lane);
-/* The holder of the token, who took seq: deliver what is done to its lanes, in order, and give the token up.
+/*
+ * The holder of the token, who took it with this task: deliver the task and what is done behind it to their
+ * lanes, in order, and give the token up.
  */
-void pd_lane_deliver(struct padata_instance *pinst, uint64_t seq);
-
+void pd_lane_deliver(struct padata_instance *pinst, struct padata_priv *task);
 /*
  * A worker of the lane, inside a callback of another instance, which the lane's item would wait for: have the
  * lane come to rest now. Nothing is outstanding, and the lanes are to rest.
  */
 void pd_lane_rest_here(struct pd_lane *lane);
+
+/* run.c */
+/*
+ * The worker: a run of tasks to begin. Returns how many, 0 for none; *first is the first. last: the lane rests
+ * if there is none, so that few are better than nothing.
+ */
+unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
+/* The worker: run it, or what thieves leave of it. */
+void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n);
+/* Any thread, behind a barrier: whether there is a task that nobody has begun, or one to be pulled. */
+bool pd_run_pending(struct padata_instance *pinst);
+
+/* source.c */
+/* Any thread, a hint: whether there is a source. */
+static inline bool pd_source_exists(const struct padata_instance *pinst)
+{
+	return atomic_load_explicit(&pinst->source_state, memory_order_relaxed) != 0;
+}
+/* Any thread, behind a barrier: whether there is a source that nobody pulls from, and room. */
+bool pd_source_ready(struct padata_instance *pinst);
+/*
+ * A worker in its lane: pull up to max tasks, unless there is room for fewer than `least`, and submit them.
+ * Returns how many of them it has claimed as well, all or none; *first is the first.
+ */
+unsigned int pd_source_fetch(struct pd_lane *lane, unsigned int least, unsigned int max, uint64_t *first);
+/*
+ * A worker in its lane, which is not at rest, when PD_AWAIT_SOURCE is set: call a lane to pull if there is room
+ * for half of the window; with_room: if there is any.
+ */
+void pd_source_call(struct pd_lane *lane, bool with_room);
+
+/* submit.c */
+/*
+ * A lane: submit tasks, as padata_do_parallel_batch() does. -EINPROGRESS, and the first *n are accepted;
+ * *claimed: they are the caller's to begin, from *first on. Or the refusal of all.
+ */
+int pd_submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n, int cb_cpu,
+	      uint64_t *first, bool *claimed);
+
+/* call.c */
+/* Any thread: the lane is to look around. True when its worker slept, and so comes to it at once. */
+bool pd_lane_wake(struct pd_lane *lane);
+/* Any thread, behind a barrier: call a CPU, from the given one on, if the crew's rule asks for one. */
+void pd_lane_call(struct padata_instance *pinst, unsigned int first);
+/*
+ * Any thread: if the lane of the CPU that it runs on counts as a searcher, and so cannot search now, call
+ * another.
+ */
+void pd_lane_call_other(struct padata_instance *pinst);
+/* Any thread: have a lane that left the crew join it again. */
+void pd_lane_summon(struct pd_lane *lane);
 
 /* mask.c */
 /*

@@ -70,7 +70,7 @@ static inline void *pd_serialq_look(struct pd_serialq *q)
 /* The one consumer. Take what pd_serialq_look() has given, and fetch one that comes after. */
 static inline void pd_serialq_take(struct pd_serialq *q)
 {
-	enum { AHEAD = 4 };
+	enum { AHEAD = 8 };
 
 	if (q->taken++ + AHEAD < q->put_seen)
 		pd_prefetch_task(q->ring[(q->taken - 1 + AHEAD) & q->mask]);

@@ -75,13 +75,12 @@ static unsigned int whom_to_call(void)
 	return here < 0 ? 0 : (unsigned int)here + !sleeps;
 }
 
-/* -EINPROGRESS, and the first *n of the tasks are accepted, consecutive in the order; or the refusal of all.
- */
-static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n,
-			 int cb_cpu)
+/* -EINPROGRESS, and the first *n of the tasks have numbers, from *seq on; or the refusal of all. */
+static inline int admit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n,
+			int cb_cpu, uint64_t *seq)
 {
 	unsigned int wanted = *n;
-	uint64_t seq, gate;
+	uint64_t gate;
 	int result;
 
 	do {
@@ -96,10 +95,26 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 		/* The limit is behind what has completed: a batch is not to end there. */
 		if (wanted > 1 && pd_window_short(&pinst->window, gate, wanted))
 			pd_room_allow(pinst);
-	} while (!reserve(pinst, gate, &seq, n, &result));
+	} while (!reserve(pinst, gate, seq, n, &result));
+	return result;
+}
+
+/* The room that we have taken may have been the last. */
+static inline void show_room(struct padata_instance *pinst)
+{
+	if (pd_unlikely(atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0) &&
+	    pd_room(pinst) == 0)
+		pd_room_fd_update(pinst);
+}
+
+static inline int submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n,
+			 int cb_cpu)
+{
+	uint64_t seq;
+	int result = admit(pinst, tasks, n, cb_cpu, &seq);
+
 	if (result != -EINPROGRESS)
 		return result;
-
 	for (unsigned int i = 0; i < *n; i++)
 		publish(pinst, tasks[i], seq + i, cb_cpu);
 	/* From here on the tasks may have completed; the instance is kept by our guard. */
@@ -108,9 +123,24 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 		pd_lane_call(pinst, whom_to_call());
 	else if (pd_unlikely(pd_crew_relies_on_searcher(&pinst->crew)))
 		pd_lane_call_other(pinst);
-	if (pd_unlikely(atomic_load_explicit(&pinst->room_fd, memory_order_relaxed) >= 0) &&
-	    pd_room(pinst) == 0)
-		pd_room_fd_update(pinst);
+	show_room(pinst);
+	return -EINPROGRESS;
+}
+
+int pd_submit(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int *n, int cb_cpu,
+	      uint64_t *first, bool *claimed)
+{
+	int result = admit(pinst, tasks, n, cb_cpu, first);
+
+	if (result != -EINPROGRESS)
+		return result;
+	/* The first one last, so that nobody can claim any before we can. */
+	for (unsigned int i = 1; i < *n; i++)
+		publish(pinst, tasks[i], *first + i, cb_cpu);
+	publish(pinst, tasks[0], *first, cb_cpu);
+	*claimed = pd_window_claim_own(&pinst->window, *first, *n);
+	pd_barrier_light();
+	show_room(pinst);
 	return -EINPROGRESS;
 }
 
@@ -147,7 +177,7 @@ PD_EXPORT int padata_do_parallel_batch(struct padata_instance *pinst, struct pad
 PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 {
 	struct padata_instance *pinst;
-	uint64_t seq;
+	bool outside;
 
 	if (!padata)
 		pd_die("padata_do_serial: called with NULL");
@@ -159,17 +189,20 @@ PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 	pinst = pd_task(padata)->instance;
 	if (pd_unlikely(pd_instance_inherited(pinst)))
 		return;
-	seq = pd_task(padata)->seq;
-	pd_guard_enter(PD_IN_CALL, pinst, 0);
+	/* A lane is kept by what it runs; and it passes here once for each task. */
+	outside = !pd_lane_self || pd_lane_self->instance != pinst;
+	if (pd_unlikely(outside))
+		pd_guard_enter(PD_IN_CALL, pinst, 0);
 	pd_task_set_state(padata, PD_TASK_FINISHED);
-	switch (pd_window_done(&pinst->window, seq)) {
+	switch (pd_window_done(&pinst->window, pd_task(padata)->seq)) {
 	case PD_DONE:
 		break;
 	case PD_TOKEN:
-		pd_lane_deliver(pinst, seq);
+		pd_lane_deliver(pinst, padata);
 		break;
 	case PD_TWICE:
 		pd_die("padata_do_serial: task %p was finished already: two calls at once", (void *)padata);
 	}
-	pd_guard_leave(PD_IN_CALL);
+	if (pd_unlikely(outside))
+		pd_guard_leave(PD_IN_CALL);
 }

@@ -176,6 +176,13 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 	return n;
 }
 
+bool pd_window_claim_own(struct pd_window *w, uint64_t seq, unsigned int n)
+{
+	/* Acquire and release: the next claimer sees through us what the last one saw, see there. */
+	return atomic_compare_exchange_strong_explicit(&w->claimed, &seq, seq + n, memory_order_acq_rel,
+						       memory_order_relaxed);
+}
+
 bool pd_window_claimable(const struct pd_window *w)
 {
 	/* Relaxed: ordered by the caller's barrier. */
@@ -198,16 +205,19 @@ enum pd_done pd_window_done(struct pd_window *w, uint64_t seq)
 
 	/*
 	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
-	 * seen in serial(). Acquire when the token lies here: pairs with the release in pd_window_park();
-	 * without it the new holder might deliver ahead of the last one.
+	 * seen in serial().
 	 */
 	if (old == state_of(w, seq, OPEN) &&
 	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_release,
 						    memory_order_relaxed))
 		return PD_DONE;
+	/*
+	 * Acquire: pairs with the release in pd_window_park(); without it the new holder might deliver ahead
+	 * of the last one. The next lap comes here as after pd_window_take().
+	 */
 	if (old == state_of(w, seq, TOKEN) &&
-	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq, DONE), memory_order_acq_rel,
-						    memory_order_relaxed))
+	    atomic_compare_exchange_strong_explicit(state, &old, state_of(w, seq + w->mask + 1, OPEN),
+						    memory_order_acquire, memory_order_relaxed))
 		return PD_TOKEN;
 	return PD_TWICE;
 }

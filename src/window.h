@@ -13,8 +13,8 @@
  *   park      ... and leaves the token at the first task that is not
  *
  * The token is the right to take. It lies in the slot of the oldest task that
- * is not done, and who marks that task done picks it up: so there is always
- * one taker at most, none has to be asked to look again, and no lock is held
+ * is not done, and who finishes that task picks it up, and takes the task with
+ * it: so there is always one taker at most, none has to be asked to look again, and no lock is held
  * by a thread that may be preempted for the others to wait for.
  *
  * Nothing here sleeps, allocates (but for init), calls back or knows a CPU.
@@ -106,6 +106,11 @@ void pd_window_allow(struct pd_window *w, uint64_t limit);
  * published and there are `claimers` to share them. Returns how many, 0 for none; *first is the first.
  */
 unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int claimers, uint64_t *first);
+/*
+ * Who published n tasks from seq on, the first of them last: claim them all, unless others are before them or
+ * have claimed some of them.
+ */
+bool pd_window_claim_own(struct pd_window *w, uint64_t seq, unsigned int n);
 /* Any thread: whether there is something to claim. */
 bool pd_window_claimable(const struct pd_window *w);
 /* Any thread, a hint: how many tasks are reserved and not claimed. */
@@ -127,7 +132,7 @@ static inline void pd_window_prefetch(const struct pd_window *w, uint64_t seq)
 
 enum pd_done {
 	PD_DONE,  /* marked; touch nothing of the instance any more */
-	PD_TOKEN, /* marked, and the caller now holds the token: take from seq on, then park */
+	PD_TOKEN, /* taken, and the caller now holds the token: deliver it, take what follows, then park */
 	PD_TWICE, /* it was marked before: the caller's error */
 };
 

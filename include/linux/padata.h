@@ -108,6 +108,36 @@ void padata_do_serial(struct padata_priv *padata);
 int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *const *tasks, unsigned int n,
 			     int cb_cpu);
 
+/*
+ * Where tasks come from when the workers fetch them themselves. pull() puts up to max tasks into tasks[],
+ * which become consecutive in the order, sets *cb_cpu if it is not to be the CPU that it is called on, and
+ * returns how many they are; 0 says that there will be no more. It is called on any CPU of the mask, but never
+ * twice at once and each time with all visible that the last call did. It may sleep, as parallel() may: then
+ * its CPU does nothing else. It is not called while there is no room, or the masks are being changed.
+ */
+struct padata_source {
+	unsigned int (*pull)(struct padata_source *source, struct padata_priv **tasks, unsigned int max,
+			     int *cb_cpu);
+	unsigned long long accepted; /* set by padata_pull(): how many of the tasks were accepted */
+};
+
+/*
+ * Have the workers pull tasks from a source, and sleep until it ends. No thread submits then, and none is
+ * woken: for short tasks it is the fastest way in. Others may submit meanwhile. (S1 to S5)
+ *
+ *   0           the source has ended, and all its tasks are accepted: padata_flush() waits for them
+ *   -ECANCELED  the instance is not started, or was stopped
+ *   -EINVAL     a NULL argument, no pull(); or pull() returned more than max, or tasks that
+ *               padata_do_parallel() would refuse so
+ *   -EBUSY      the instance has a source
+ *   -EDEADLK    in a callback of the instance
+ *   -ENODEV     the instance was inherited over fork()
+ *
+ * The source is the library's until the call returns. In every case but the first, tasks that pull() gave
+ * after the first source->accepted are the caller's again, untouched.
+ */
+int padata_pull(struct padata_instance *pinst, struct padata_source *source);
+
 /* The maximum of outstanding tasks that a new instance has. */
 #define PADATA_DEFAULT_WINDOW 1024u
 

@@ -46,6 +46,7 @@ int names(struct embedded *e)
 	int (*hex)(const char *, struct cpumask *) = cpumask_parse;
 	int (*print)(char *, size_t, const struct cpumask *) = padata_cpulist_print;
 	int (*batch)(struct padata_instance *, struct padata_priv *const *, unsigned int, int) = padata_do_parallel_batch;
+	int (*from)(struct padata_instance *, struct padata_source *) = padata_pull;
 	int (*set_window)(struct padata_instance *, unsigned int) = padata_set_window;
 	unsigned int (*get_window)(struct padata_instance *) = padata_get_window;
 	int (*wait)(struct padata_instance *) = padata_wait_room;
@@ -64,5 +65,5 @@ int names(struct embedded *e)
 	n += (unsigned int)n > nr_cpu_ids;
 	return n + (alloc && create && destroy && flush && queue && queue_on && get && zget && put && both && either &&
 		    without && equal && subset && empty && weight && first && next && set && unset && test && of &&
-		    list && hex && print && batch && set_window && get_window && wait && fd && all && sizeof(struct padata_priv) <= 64);
+		    list && hex && print && batch && from && set_window && get_window && wait && fd && all && sizeof(struct padata_priv) <= 64);
 }

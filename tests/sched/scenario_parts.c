@@ -27,14 +27,13 @@ static int n_items, delivered, delivering;
 static uint64_t first_seq;
 static atomic_uint finished;
 
-static void deliver_from(uint64_t seq)
+static void deliver_from(struct item *item, uint64_t seq)
 {
-	struct item *item;
-	uint16_t tag;
+	uint16_t tag = (uint16_t)(item - items + 7);
 
 	SCHED_CHECK(delivering++ == 0);
 	do {
-		while ((item = pd_window_take(&window, seq, &tag))) {
+		for (; item; item = pd_window_take(&window, seq, &tag)) {
 			SCHED_CHECK(item == &items[delivered] && tag == delivered + 7);
 			SCHED_CHECK(item->output == item->input + 1);
 			delivered++;
@@ -43,7 +42,7 @@ static void deliver_from(uint64_t seq)
 		}
 		pd_window_taken(&window, seq);
 		delivering--;
-	} while (!pd_window_park(&window, seq) && ++delivering);
+	} while (!pd_window_park(&window, seq) && ++delivering && (item = pd_window_take(&window, seq, &tag)));
 }
 
 static void *claim_and_finish(void *unused)
@@ -65,7 +64,7 @@ static void *claim_and_finish(void *unused)
 			done = pd_window_done(&window, seq);
 			SCHED_CHECK(done != PD_TWICE);
 			if (done == PD_TOKEN)
-				deliver_from(seq);
+				deliver_from(item, seq);
 			atomic_fetch_add_explicit(&finished, 1, memory_order_relaxed);
 		}
 	}

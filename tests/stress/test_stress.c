@@ -54,6 +54,64 @@ static struct item *get(struct instance *in, int which)
 	return t;
 }
 
+/* A source that ends after some tasks, or when nobody is to submit any more. */
+enum { PULLED = 256 };
+
+struct feed {
+	struct padata_source source;
+	struct producer *producer;
+	unsigned int given, end;
+	struct item *items[PULLED];
+};
+
+static unsigned int pull(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
+{
+	struct feed *feed = container_of(source, struct feed, source);
+	struct instance *in = feed->producer->in;
+	unsigned int n = 0, wanted;
+
+	if (!thread_random)
+		seed_thread((uint64_t)gettid() * 77 + in->seed);
+	CHECK_EQ(*cb_cpu, sched_getcpu());
+	CHECK(max > 0 && max <= atomic_load(&in->window));
+	if (chance(2))
+		*cb_cpu = lane_cpu[chance((unsigned int)lanes)];
+	for (wanted = 1 + chance(max); wanted && feed->given < feed->end && !atomic_load(&in->producers_end); wanted--) {
+		struct item *t = get(in, feed->producer->which);
+
+		if (!t)
+			continue;
+		set_up(t, in, feed->producer->which, *cb_cpu, feed->given);
+		feed->items[feed->given++] = t;
+		tasks[n++] = &t->p;
+	}
+	return n;
+}
+
+/* For a while the workers fetch what this producer would have submitted. */
+static void let_pull(struct producer *me)
+{
+	struct instance *in = me->in;
+	struct feed *feed = calloc(1, sizeof(*feed));
+	int result;
+
+	CHECK(feed);
+	feed->source.pull = pull;
+	feed->producer = me;
+	feed->end = 1 + chance(PULLED);
+	result = padata_pull(in->inst, &feed->source);
+	CHECK(result == 0 || result == -ECANCELED || result == -EINVAL || result == -EBUSY);
+	if (result == 0)
+		CHECK_EQ(feed->source.accepted, feed->given);
+	CHECK(feed->source.accepted <= feed->given);
+	in->submitters[me->which].next += feed->source.accepted;
+	atomic_fetch_add(&in->outstanding, (long)feed->source.accepted);
+	atomic_fetch_add(&in->accepted, (unsigned long)feed->source.accepted);
+	for (unsigned int i = (unsigned int)feed->source.accepted; i < feed->given; i++)
+		give_back(feed->items[i]);
+	free(feed);
+}
+
 static void *produce(void *argument)
 {
 	struct producer *me = argument;
@@ -63,6 +121,8 @@ static void *produce(void *argument)
 		struct item *t[BATCH];
 		unsigned int wanted = chance(4) ? 1 : 1 + chance(BATCH), n = 0;
 		int cb_cpu = lane_cpu[chance((unsigned int)lanes)], result;
+		if (chance(16) == 0)
+			let_pull(me);
 		for (unsigned int i = 0; i < wanted; i++)
 			if ((t[n] = get(in, me->which))) {
 				set_up(t[n], in, me->which, cb_cpu, n);
@@ -244,6 +304,11 @@ static void *control(void *argument)
 		if (chance(2))
 			usleep(chance(300));
 	}
+	/* No source is to wait for CPUs that nobody gives any more. */
+	if (chance(2))
+		set_started(in, false);
+	else
+		change_mask(in, usable, -1, -1);
 	return NULL;
 }
 

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: MIT */
+
+/* padata_pull(): tasks that the lanes fetch, against all that happens meanwhile. */
+
+#include "world.h"
+
+#include <errno.h>
+
+struct feed {
+	struct padata_source source;
+	struct job *jobs;
+	int given, end;
+	unsigned int piece;
+	int inside; /* plain: pull() is called by one at a time, and sees what the last one did */
+};
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+static struct feed feed;
+
+static unsigned int feed_pull(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
+{
+	struct feed *f = container_of(source, struct feed, source);
+	unsigned int n = 0;
+
+	SCHED_CHECK(f->inside++ == 0);
+	SCHED_CHECK(max > 0 && *cb_cpu == sched_getcpu());
+	while (n < max && n < f->piece && f->given < f->end) {
+		tasks[n++] = &f->jobs[f->given].padata;
+		*cb_cpu = f->jobs[f->given++].cb_cpu;
+	}
+	f->inside--;
+	return n;
+}
+
+static void begin(int n, unsigned long cpus, unsigned int window, unsigned int piece)
+{
+	world_begin(&w, cpus, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, cpus & 1 ? 0 : 1);
+	feed = (struct feed){.source.pull = feed_pull, .jobs = jobs, .end = n, .piece = piece};
+}
+
+static void count_accepted(void)
+{
+	atomic_fetch_add_explicit(&w.accepted, (unsigned int)feed.source.accepted, memory_order_relaxed);
+}
+
+static void end(int n)
+{
+	world_end(&w);
+	check_all(&w, jobs, n, 1);
+}
+
+static void pull_all(int n)
+{
+	SCHED_CHECK(padata_pull(w.pinst, &feed.source) == 0);
+	SCHED_CHECK(feed.source.accepted == (unsigned long long)n);
+	count_accepted();
+}
+
+static void pull_by_one(void)
+{
+	begin(2, 1, 2, 1);
+	pull_all(2);
+	end(2);
+}
+
+static void pull_by_two_lanes(void)
+{
+	begin(2, 3, 2, 1);
+	pull_all(2);
+	end(2);
+}
+
+/* The first turn gives a run, of which the other lane takes some. */
+static void pull_a_run(void)
+{
+	begin(3, 3, 4, 3);
+	pull_all(3);
+	end(3);
+}
+
+/* More tasks than there is room for, so lanes rest between. */
+static void narrow_window(void)
+{
+	int n = (int)search_or(2, 4);
+
+	begin(n, search_or(1, 3), 1, 2);
+	pull_all(n);
+	end(n);
+}
+
+static void *stop_it(void *unused)
+{
+	(void)unused;
+	padata_stop(w.pinst);
+	return NULL;
+}
+
+static void pull_against_stop(void)
+{
+	pthread_t other;
+	int result;
+
+	begin(2, 1, 2, 1);
+	pthread_create(&other, NULL, stop_it, NULL);
+	result = padata_pull(w.pinst, &feed.source);
+	pthread_join(other, NULL);
+	SCHED_CHECK(result == -ECANCELED || (result == 0 && feed.source.accepted == 2));
+	count_accepted();
+	world_end(&w);
+	check_all(&w, jobs, (int)feed.source.accepted, 1);
+}
+
+static void *stop_and_start_it(void *unused)
+{
+	(void)unused;
+	padata_stop(w.pinst);
+	padata_start(w.pinst);
+	return NULL;
+}
+
+/* Whether the stop was noticed or not: nothing hangs, nothing is lost. */
+static void pull_against_stop_and_start(void)
+{
+	pthread_t other;
+	int result;
+
+	begin(2, 1, 1, 1);
+	pthread_create(&other, NULL, stop_and_start_it, NULL);
+	result = padata_pull(w.pinst, &feed.source);
+	pthread_join(other, NULL);
+	SCHED_CHECK(result == -ECANCELED || (result == 0 && feed.source.accepted == 2));
+	count_accepted();
+	world_end(&w);
+	check_all(&w, jobs, (int)feed.source.accepted, 1);
+}
+
+static void *add_cpu(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_add_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void pull_against_mask_change(void)
+{
+	int n = (int)search_or(1, 3);
+	pthread_t other;
+
+	begin(n, 1, 2, 1);
+	w.mask = 3;
+	pthread_create(&other, NULL, add_cpu, NULL);
+	pull_all(n);
+	pthread_join(other, NULL);
+	end(n);
+}
+
+/* One order for what is pulled and what a thread submits; the room may go to either. */
+static void *produce_one(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[MAX_JOBS - 1], 1);
+	return NULL;
+}
+
+static void pull_beside_a_producer(void)
+{
+	int n = (int)search_or(1, 2);
+	pthread_t other;
+
+	begin(n, search_or(1, 3), 1, 2);
+	job_init(&jobs[MAX_JOBS - 1], &w, 0, 0);
+	jobs[MAX_JOBS - 1].producer = 1;
+	pthread_create(&other, NULL, produce_one, NULL);
+	pull_all(n);
+	pthread_join(other, NULL);
+	world_end(&w);
+	for (int i = 0; i < n; i++)
+		SCHED_CHECK(jobs[i].serial_calls == 1);
+	SCHED_CHECK(jobs[MAX_JOBS - 1].serial_calls == 1);
+}
+
+/* Room comes from a foreign thread, when every lane is at rest. */
+static void *finish_first(void *unused)
+{
+	struct job *job;
+
+	(void)unused;
+	while (!(job = atomic_exchange_explicit(&w.deferred[0], NULL, memory_order_acquire)))
+		sched_yield();
+	job_finish(job);
+	return NULL;
+}
+
+static void pull_of_unfinished(void)
+{
+	pthread_t foreign;
+
+	begin(2, search_or(1, 3), 1, 1);
+	jobs[0].deferred = true;
+	pthread_create(&foreign, NULL, finish_first, NULL);
+	pull_all(2);
+	pthread_join(foreign, NULL);
+	end(2);
+}
+
+/* The next source comes as soon as the last one has gone. */
+static void two_in_a_row(void)
+{
+	begin(2, 1, 2, 1);
+	feed.end = 1;
+	pull_all(1);
+	feed.end = 2;
+	pull_all(1);
+	end(2);
+}
+
+static void *pull_too(void *result)
+{
+	struct feed none = {.source.pull = feed_pull, .jobs = jobs, .piece = 1};
+
+	*(int *)result = padata_pull(w.pinst, &none.source);
+	return NULL;
+}
+
+static void two_at_once(void)
+{
+	pthread_t other;
+	int result;
+
+	begin(1, 1, 2, 1);
+	pthread_create(&other, NULL, pull_too, &result);
+	while (padata_pull(w.pinst, &feed.source) == -EBUSY)
+		sched_yield();
+	count_accepted();
+	pthread_join(other, NULL);
+	SCHED_CHECK(result == 0 || result == -EBUSY);
+	SCHED_CHECK(feed.source.accepted == 1);
+	end(1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"pull_by_one", pull_by_one, 2, 0, false},
+		{"pull_by_two_lanes", pull_by_two_lanes, 1, 0, false},
+		{"pull_a_run", pull_a_run, 1, 0, false},
+		{"narrow_window", narrow_window, 2, 0, false},
+		{"pull_against_stop", pull_against_stop, 2, 0, false},
+		{"pull_against_stop_and_start", pull_against_stop_and_start, 2, 0, false},
+		{"pull_against_mask_change", pull_against_mask_change, 2, 0, false},
+		{"pull_beside_a_producer", pull_beside_a_producer, 2, 0, false},
+		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
+		{"two_in_a_row", two_in_a_row, 2, 0, false},
+		{"two_at_once", two_at_once, 1, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
