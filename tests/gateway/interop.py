@@ -6,7 +6,7 @@ import os
 import charon
 import rig
 
-SIZE = 100000000
+SIZE = int(os.environ.get("PADATA_GATEWAY_MEGABYTES", "100")) * 1000000
 
 
 def speaks(algo):
