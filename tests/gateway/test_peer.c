@@ -66,7 +66,6 @@ static void add_sas(void)
 
 	for (size_t i = 0; i < config->sa_count; i++) {
 		CHECK_EQ(gw_config_place(config, config->sas[i], &dir, &remote, &why), 0);
-		CHECK_EQ(esp_sa_prepare(config->sas[i]), 0);
 		CHECK_EQ(gw_plane_sa_add(plane, dir, config->sas[i], &remote, err), 0);
 		config->sas[i] = NULL;
 	}
