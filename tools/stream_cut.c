@@ -53,7 +53,8 @@ size_t cut_last(const struct cut *cut, const char *bytes, size_t length, size_t 
 	return match ? (size_t)(match - bytes) + cut->end_length : 0;
 }
 
-/* The first occurrence of what is not empty. A sanitizer looks at all of what memmem() may, for each record anew. */
+/* The first occurrence of what is not empty. A sanitizer looks at all of what memmem() may, for each record
+ * anew. */
 static const void *first_match(const void *bytes, size_t length, const void *what, size_t what_length)
 {
 	if (what_length == 1)

@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: MIT
 # Alone: nothing may be lost under load, and the machine is to carry it.
 """The control socket: SAs added, removed and listed, CPUs, events, counters, and clients that mean no good."""
+import fcntl
 import json
 import os
 import re
 import select
 import socket
+import struct
 import subprocess
+import termios
 import time
 
 import rig
@@ -304,5 +307,41 @@ def top_lines():
     a.end()
 
 
+def on_terminal(command, rows, columns):
+    """What a program writes to a terminal of this size until it ends."""
+    ours, its = os.openpty()
+    fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+    process = rig.Process(command, stdin=its, stdout=its, stderr=its, text=False)
+    os.close(its)
+    out = b""
+    while True:
+        try:
+            out += os.read(ours, 65536)
+        except OSError: # EIO: it has closed its end
+            break
+    os.close(ours)
+    process.end()
+    return out.decode()
+
+
+def top_on_a_terminal():
+    """Drawn in place, within the terminal, which is given back as it was."""
+    a = Alone()
+    for rows, columns in ((40, 110), (12, 50)):
+        out = on_terminal([rig.ESP, "top", "--socket", a.gateway.socket, "--interval", "0.1", "--count", "2"], rows, columns)
+        start, *pictures = out.split("\033[H")
+        rig.equal(start, "\033[?1049h\033[?25l\033[?7l", "what goes before the first picture")
+        rig.check(out.endswith("\033[?7h\033[?25h\033[?1049l"), "the terminal is not given back: %r" % out[-40:])
+        rig.equal(len(pictures), 3, "pictures, that of the beginning included")
+        for picture in pictures:
+            lines = re.sub("\033\\[[?0-9]*[A-Za-z]", "", picture).split("\r\n")
+            rig.check(len(lines) <= rows, "%d lines on a terminal of %d" % (len(lines), rows))
+            rig.check(lines[0].startswith("tun0  up "), "first line: " + lines[0])
+            if rows == 40:
+                rig.check(all("0x%08x" % spi in picture for spi in rig.spis(a.sas)), "an SA is missing: %s" % lines)
+    a.end()
+
+
 rig.isolate("setpriv")
-rig.cases(sas_come_and_go, standard_input, refusals, cpus, events, hostile_clients, lost_events, who_may_ask, metrics, top_lines)
+rig.cases(sas_come_and_go, standard_input, refusals, cpus, events, hostile_clients, lost_events, who_may_ask, metrics, top_lines,
+          top_on_a_terminal)
