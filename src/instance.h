@@ -164,6 +164,8 @@ void pd_lane_free(struct pd_lane *lane);
  * lanes, in order, and give the token up.
  */
 void pd_lane_deliver(struct padata_instance *pinst, struct padata_priv *task);
+/* The worker, if it searches: from here on it works, and whoever now has to search is called. */
+void pd_lane_stop_searching(struct pd_lane *lane);
 /*
  * A worker of the lane, inside a callback of another instance, which the lane's item would wait for: have the
  * lane come to rest now. Nothing is outstanding, and the lanes are to rest.

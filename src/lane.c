@@ -71,6 +71,9 @@ static bool counts(struct pd_lane *lane)
 /* Behind a change after which the crew's rule may not hold: see whether it does. */
 static void look_again(struct padata_instance *pinst, int first)
 {
+	/* Pairs with the heavy one in padata_pull(): it sees that change, or we see that there is a source.
+	 */
+	pd_barrier_light();
 	/* Who makes room from here on calls a lane, or we see the room. */
 	if (pd_unlikely(pd_source_exists(pinst)))
 		atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_SOURCE, memory_order_relaxed);
@@ -228,6 +231,8 @@ static void rest(struct pd_lane *lane)
 		look = was_searching && pd_crew_work(&pinst->crew);
 	else
 		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
+	/* Pairs with the heavy one in padata_pull(), as in look_again(). */
+	pd_barrier_light();
 	/* While there is a source, not only the last searcher has to leave word that it waits for room. */
 	if (look || pd_unlikely(pd_source_exists(pinst)))
 		look_again(pinst, lane->cpu);
@@ -236,8 +241,7 @@ static void rest(struct pd_lane *lane)
 		pd_notify(pinst, true);
 }
 
-/* From searching to working, and whoever now has to search is called. */
-static void stop_searching(struct pd_lane *lane)
+void pd_lane_stop_searching(struct pd_lane *lane)
 {
 	if (lane->mode != PD_LANE_SEARCHING)
 		return;
@@ -273,7 +277,7 @@ static bool work(struct pd_lane *lane)
 	unsigned int n = may_search(lane) ? pd_run_find(lane, last, &first) : 0;
 
 	if (n) {
-		stop_searching(lane);
+		pd_lane_stop_searching(lane);
 		lane->search_until = 0;
 		pd_run_parallel(lane, first, n);
 		return true;
@@ -329,7 +333,7 @@ static void lane_run(struct work_struct *item)
 		more = look(lane);
 		answer_call(lane);
 		if (more) {
-			stop_searching(lane);
+			pd_lane_stop_searching(lane);
 			more = run_serial(lane);
 			/* A call that came meanwhile was taken from the inbox with what else was there. */
 			answer_call(lane);

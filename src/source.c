@@ -130,13 +130,14 @@ unsigned int pd_source_fetch(struct pd_lane *lane, unsigned int least, unsigned 
 	unsigned int room, n;
 	bool claimed;
 
-	if (!is_open(pinst))
+	if (!is_open(pinst) || pd_room(pinst) < least || !take_turn(pinst))
 		return 0;
+	/* pull() may sleep: from here on another lane has to search. */
+	pd_lane_stop_searching(lane);
+	/* Again: the last turn may have taken it. */
 	room = pd_room(pinst);
-	if (room < least || !take_turn(pinst))
-		return 0;
 	n = room < max ? room : max;
-	claimed = pull_once(lane, &n, first);
+	claimed = room && pull_once(lane, &n, first);
 	end_turn(pinst);
 	/* The source is anybody's again, and so may the tasks be. */
 	pd_barrier_light();
@@ -205,6 +206,8 @@ static int pull(struct padata_instance *pinst, struct padata_source *user)
 	pinst->source = &source;
 	/* Release: pairs with the acquire in take_turn(), see there. */
 	atomic_store_explicit(&pinst->source_state, ACTIVE, memory_order_release);
+	/* Either a lane that goes to rest from here on sees that there is a source, or we see it at rest. */
+	pd_barrier_heavy();
 	result = see_it_through(pinst, &source);
 	pinst->source = NULL;
 	atomic_store_explicit(&pinst->source_state, 0, memory_order_release);

@@ -15,7 +15,8 @@ struct feed {
 	int given, end;
 	unsigned int piece;
 	int cb_cpu; /* -1: as it comes */
-	atomic_int inside, most;
+	int window; /* 0: others take room too */
+	atomic_int inside, most, on;
 	void (*at_end)(struct feed *feed);
 	sem_t begun, hold;
 };
@@ -30,6 +31,9 @@ static unsigned int feed_pull(struct padata_source *source, struct padata_priv *
 	CHECK_EQ(atomic_fetch_add(&feed->inside, 1), 0);
 	CHECK(max > 0);
 	CHECK_EQ(*cb_cpu, sched_getcpu());
+	atomic_store(&feed->on, *cb_cpu);
+	if (feed->window)
+		CHECK(feed->given + (int)max <= feed->window + recorded()); /* S4 */
 	if (feed->cb_cpu >= 0)
 		*cb_cpu = feed->cb_cpu;
 	if ((int)max > atomic_load(&feed->most))
@@ -72,6 +76,7 @@ static void all_of_it(unsigned int window, unsigned int piece, int n)
 	record_clear();
 	feed_init(&feed, tasks, n);
 	feed.piece = piece;
+	feed.window = (int)padata_get_window(rig.inst);
 	CHECK_EQ(padata_pull(rig.inst, &feed.source), 0);
 	CHECK_EQ(feed.source.accepted, (unsigned int)n);
 	CHECK_EQ(padata_flush(rig.inst), 0);
@@ -243,6 +248,132 @@ static void one_at_a_time(void)
 	rig_end(rig);
 }
 
+/* From the task's own CPU, so that nobody sees how busy the other one is. */
+static void *accept_there(void *task)
+{
+	struct cpumask there;
+	int cpu = ((struct task *)task)->cb_cpu;
+
+	cpumask_copy(&there, cpumask_of(cpu));
+	CHECK_EQ(pthread_setaffinity_np(pthread_self(), sizeof(there), (const cpu_set_t *)(const void *)&there), 0);
+	accept_task(rig.inst, task, cpu);
+	return NULL;
+}
+
+/* E6: while pull() sleeps its CPU does nothing else, and the others do all the rest. */
+static void one_that_sleeps(void)
+{
+	struct task others[20];
+
+	for (int i = 0; i < 20 && usable_cpus() > 1; i++) {
+		struct task *other = &others[i];
+		struct feed feed;
+		pthread_t id;
+
+		rig = rig_make(0);
+		record_clear();
+		task_init(other, i, parallel_finish, serial_note);
+		feed_init(&feed, NULL, 0);
+		feed.at_end = wait_at_end;
+		id = thread(pull_thread, &feed);
+		wait_for(&feed.begun);
+		other->cb_cpu = usable_cpu(atomic_load(&feed.on) == usable_cpu(0));
+		join(thread(accept_there, other));
+		EVENTUALLY(atomic_load(&other->serials) == 1);
+		sem_post(&feed.hold);
+		join(id);
+		CHECK_EQ(pulled, 0);
+		rig_end(rig);
+	}
+}
+
+/* M1: without a CPU it waits, as nothing can run, and goes on when there is one. */
+static void without_a_cpu(void)
+{
+	struct task *tasks = tasks_make(100, parallel_finish, serial_note);
+	struct cpumask none;
+	struct feed feed;
+	pthread_t id;
+
+	rig = rig_make(0);
+	record_clear();
+	cpumask_clear(&none);
+	CHECK_EQ(padata_set_cpumask(rig.inst, &none), 0);
+	feed_init(&feed, tasks, 100);
+	id = thread(pull_thread, &feed);
+	usleep(1000);
+	CHECK_EQ(feed.given, 0);
+	CHECK_EQ(padata_add_cpu(rig.inst, usable_cpu(0)), 0);
+	join(id);
+	CHECK_EQ(pulled, 0);
+	CHECK_EQ(padata_flush(rig.inst), 0);
+	check_recorded(100);
+	CHECK_EQ(padata_set_cpumask(rig.inst, &none), 0);
+	id = thread(pull_thread, &feed);
+	padata_stop(rig.inst);
+	join(id);
+	CHECK_EQ(pulled, -ECANCELED);
+	rig_end(rig);
+	free(tasks);
+}
+
+static void child_pulls(void)
+{
+	struct feed feed;
+
+	feed_init(&feed, NULL, 0);
+	CHECK_EQ(padata_pull(rig.inst, &feed.source), -ENODEV);
+	padata_free(rig.inst);
+}
+
+/* L6: the child of a fork has no source, and the parent's goes on. */
+static void forked_meanwhile(void)
+{
+	struct task task;
+	struct feed feed;
+	char text[512];
+	pthread_t id;
+
+	rig = rig_make(0);
+	record_clear();
+	task_init(&task, 0, parallel_finish, serial_note);
+	feed_init(&feed, &task, 1);
+	feed.at_end = wait_at_end;
+	id = thread(pull_thread, &feed);
+	wait_for(&feed.begun);
+	CHECK_EQ(in_child(child_pulls, text, sizeof(text)), 0);
+	sem_post(&feed.hold);
+	join(id);
+	CHECK_EQ(pulled, 0);
+	CHECK_EQ(padata_flush(rig.inst), 0);
+	check_recorded(1);
+	rig_end(rig);
+}
+
+/* A thread that is cancelled in it stays until it is over, and the instance is as good as before. */
+static void cancelled_meanwhile(void)
+{
+	struct task task;
+	struct feed feed;
+	pthread_t id;
+
+	rig = rig_make(0);
+	record_clear();
+	task_init(&task, 0, parallel_finish, serial_note);
+	feed_init(&feed, &task, 1);
+	feed.at_end = wait_at_end;
+	pulled = 1;
+	id = thread(pull_thread, &feed);
+	wait_for(&feed.begun);
+	CHECK_EQ(pthread_cancel(id), 0);
+	sem_post(&feed.hold);
+	join(id);
+	CHECK_EQ(pulled, 0);
+	feed_init(&feed, NULL, 0);
+	CHECK_EQ(padata_pull(rig.inst, &feed.source), 0);
+	rig_end(rig);
+}
+
 /* L3, M1: stopped it ends; while the masks change it goes on. */
 static void stopped_and_changed(void)
 {
@@ -311,6 +442,10 @@ static const struct test_case cases[] = {
 	{"S2 a bad task ends the source", a_bad_task_ends_it},
 	{"too many tasks end the source", too_many_end_it},
 	{"S4 one source at a time, beside a producer", one_at_a_time},
+	{"E6 a pull() that sleeps holds its own CPU alone", one_that_sleeps},
+	{"M1 without a CPU it waits for one", without_a_cpu},
+	{"L6 forked meanwhile", forked_meanwhile},
+	{"cancelled meanwhile", cancelled_meanwhile},
 	{"L3, M1 stopped, and while the masks change", stopped_and_changed},
 	{"L4 freed meanwhile", freed_meanwhile},
 };

@@ -161,6 +161,69 @@ static void submit(struct model *m, uint8_t how, int cpu, unsigned int n)
 		atomic_store(&t[i]->state, FREE);
 }
 
+/* Gives what the model has free, in pieces. */
+struct feed {
+	struct padata_source source;
+	struct model *of;
+	uint8_t how;
+	int cpu, bad;		/* bad: the number of the one that is refused, or -1 */
+	unsigned int left, given;
+	struct task *tasks[TASKS];
+};
+
+static unsigned int feed_pull(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
+{
+	struct feed *f = container_of(source, struct feed, source);
+	unsigned int n = 0;
+
+	CHECK(max > 0 && max <= f->of->window && *cb_cpu == sched_getcpu());
+	CHECK(f->of->mask & usable & (uint64_t)1 << *cb_cpu);
+	CHECK(padata_pull(f->of->inst, source) == -EDEADLK);
+	*cb_cpu = f->cpu;
+	while (n < max && n < 1 + f->how % 4u && f->left) {
+		struct task *t = fresh(f->of, f->how);
+
+		if (!t)
+			break;
+		t->cb_cpu = f->cpu;
+		t->number = f->of->next + ++f->given;
+		if ((int)f->given == f->bad)
+			t->p.serial = NULL;
+		atomic_fetch_add(&f->of->outstanding, 1);
+		f->tasks[f->given - 1] = t;
+		tasks[n++] = &t->p;
+		f->left--;
+	}
+	return f->how == 254 ? max + 1 : n;
+}
+
+/* Where nothing would end the source it is not called: one that has no CPU, or no room, waits. */
+static void pull(struct model *m, uint8_t how, int cpu, uint8_t n)
+{
+	struct feed f = {.source.pull = feed_pull, .of = m, .how = how & ~1u, .cpu = cpu, .left = n % (TASKS / 2)};
+	bool inside = cpu >= 0 && cpu < CPUS && m->mask & usable & (uint64_t)1 << cpu;
+	int result;
+
+	settle(m);
+	CHECK(padata_flush(m->inst) == 0);
+	f.bad = n & 128 ? 1 + how % 8 : -1;
+	if (m->started && !(m->mask & usable))
+		return;
+	result = padata_pull(m->inst, &f.source);
+	CHECK(f.source.accepted <= f.given);
+	if (!m->started)
+		CHECK(result == -ECANCELED && f.source.accepted == 0);
+	else if (f.how == 254 || (f.given && !inside) || (f.bad > 0 && (int)f.given >= f.bad))
+		CHECK(result == -EINVAL && f.source.accepted < f.given + (f.how == 254));
+	else
+		CHECK(result == 0 && f.source.accepted == f.given);
+	m->next += f.source.accepted;
+	for (unsigned int i = (unsigned int)f.source.accepted; i < f.given; i++) {
+		atomic_fetch_sub(&m->outstanding, 1);
+		atomic_store(&f.tasks[i]->state, FREE);
+	}
+}
+
 static void set_mask(struct model *m, uint8_t how)
 {
 	struct cpumask mask;
@@ -258,6 +321,7 @@ static void nothing(struct model *m)
 	CHECK(padata_do_parallel(m->inst, &none, first_cpu) == (m->started ? -EINVAL : 0));
 	CHECK(padata_do_parallel_batch(m->inst, NULL, 1, first_cpu) == -EINVAL);
 	CHECK(padata_set_cpumask(m->inst, NULL) == -EINVAL && padata_set_cpumask(NULL, NULL) == -EINVAL);
+	CHECK(padata_pull(NULL, NULL) == -EINVAL && padata_pull(m->inst, NULL) == -EINVAL);
 	CHECK(padata_flush(NULL) == -EINVAL && padata_wait_room(NULL) == -EINVAL && padata_room_fd(NULL) == -EINVAL);
 	padata_start(NULL);
 	padata_stop(NULL);
@@ -273,7 +337,7 @@ static void call(struct input *in)
 		make(m, how);
 		return;
 	}
-	switch (what / INSTANCES % 14) {
+	switch (what / INSTANCES % 15) {
 	case 0:
 		padata_start(m->inst);
 		m->started = true;
@@ -312,6 +376,9 @@ static void call(struct input *in)
 		break;
 	case 11:
 		submit(m, how, some_cpu(take_byte(in)), 1 + take_byte(in) % BATCH);
+		break;
+	case 12:
+		pull(m, how, some_cpu(take_byte(in)), take_byte(in));
 		break;
 	default:
 		submit(m, how, some_cpu(take_byte(in)), 1);

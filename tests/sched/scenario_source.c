@@ -11,12 +11,39 @@ struct feed {
 	struct job *jobs;
 	int given, end;
 	unsigned int piece;
-	int inside; /* plain: pull() is called by one at a time, and sees what the last one did */
+	int inside;	     /* plain: pull() is called by one at a time, and sees what the last one did */
+	unsigned int window; /* 0: others take room too */
+	atomic_uint served;  /* tasks whose serial() was called */
+	bool waits;	     /* pull() sleeps until another's task has completed */
 };
 
 static struct world w;
 static struct job jobs[MAX_JOBS];
 static struct feed feed;
+static atomic_uint pulling; /* the CPU that pull() sleeps on, and 1 */
+static atomic_uint told;
+
+static void tell(atomic_uint *word, unsigned int value)
+{
+	atomic_store_explicit(word, value, memory_order_release);
+	pd_futex_wake(word, 1);
+}
+
+static unsigned int await_word(atomic_uint *word)
+{
+	unsigned int value;
+
+	while (!(value = atomic_load_explicit(word, memory_order_acquire)))
+		pd_futex_wait(word, 0, 0);
+	return value;
+}
+
+static void count_served(struct job *job)
+{
+	atomic_fetch_add_explicit(&feed.served, 1, memory_order_relaxed);
+	if (job->producer)
+		tell(&told, 1);
+}
 
 static unsigned int feed_pull(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
 {
@@ -25,6 +52,15 @@ static unsigned int feed_pull(struct padata_source *source, struct padata_priv *
 
 	SCHED_CHECK(f->inside++ == 0);
 	SCHED_CHECK(max > 0 && *cb_cpu == sched_getcpu());
+	if (f->window) {
+		unsigned int served = atomic_load_explicit(&f->served, memory_order_relaxed);
+
+		SCHED_CHECK((unsigned int)f->given + max <= f->window + served);
+	}
+	if (f->waits) {
+		tell(&pulling, 1 + (unsigned int)*cb_cpu);
+		await_word(&told);
+	}
 	while (n < max && n < f->piece && f->given < f->end) {
 		tasks[n++] = &f->jobs[f->given].padata;
 		*cb_cpu = f->jobs[f->given++].cb_cpu;
@@ -38,7 +74,10 @@ static void begin(int n, unsigned long cpus, unsigned int window, unsigned int p
 	world_begin(&w, cpus, window);
 	for (int i = 0; i < n; i++)
 		job_init(&jobs[i], &w, i, cpus & 1 ? 0 : 1);
-	feed = (struct feed){.source.pull = feed_pull, .jobs = jobs, .end = n, .piece = piece};
+	feed = (struct feed){.source.pull = feed_pull, .jobs = jobs, .end = n, .piece = piece, .window = window};
+	w.on_serial = count_served;
+	atomic_store_explicit(&pulling, 0, memory_order_relaxed);
+	atomic_store_explicit(&told, 0, memory_order_relaxed);
 }
 
 static void count_accepted(void)
@@ -171,6 +210,7 @@ static void pull_beside_a_producer(void)
 	pthread_t other;
 
 	begin(n, search_or(1, 3), 1, 2);
+	feed.window = 0;
 	job_init(&jobs[MAX_JOBS - 1], &w, 0, 0);
 	jobs[MAX_JOBS - 1].producer = 1;
 	pthread_create(&other, NULL, produce_one, NULL);
@@ -204,6 +244,78 @@ static void pull_of_unfinished(void)
 	pull_all(2);
 	pthread_join(foreign, NULL);
 	end(2);
+}
+
+/* The source comes when another's task has all the room, which it gives when the lanes are at rest. */
+static void pull_into_a_full_window(void)
+{
+	struct job *other = &jobs[MAX_JOBS - 1];
+	pthread_t foreign;
+
+	begin(1, search_or(1, 3), 1, 1);
+	feed.window = 0;
+	job_init(other, &w, 0, search_or(1, 3) & 1 ? 0 : 1);
+	other->producer = 1;
+	other->deferred = true;
+	submit_all(other, 1);
+	pthread_create(&foreign, NULL, finish_first, NULL);
+	pull_all(1);
+	pthread_join(foreign, NULL);
+	world_end(&w);
+	SCHED_CHECK(jobs[0].serial_calls == 1 && other->serial_calls == 1);
+}
+
+/* E6: while pull() sleeps its CPU does nothing else, and the other one all the rest. */
+static void *produce_elsewhere(void *unused)
+{
+	struct job *job = &jobs[MAX_JOBS - 1];
+	int cpu = await_word(&pulling) == 1 ? 1 : 0;
+	struct cpumask there;
+
+	(void)unused;
+	mask_of(&there, 1UL << cpu);
+	pthread_setaffinity_np(pthread_self(), sizeof(there), (const cpu_set_t *)(const void *)&there);
+	job_init(job, &w, 0, cpu);
+	job->producer = 1;
+	submit_all(job, 1);
+	return NULL;
+}
+
+static void pull_that_sleeps(void)
+{
+	pthread_t other;
+
+	begin(0, 3, 2, 1);
+	feed.window = 0;
+	feed.waits = true;
+	pthread_create(&other, NULL, produce_elsewhere, NULL);
+	pull_all(0);
+	pthread_join(other, NULL);
+	world_end(&w);
+	SCHED_CHECK(jobs[MAX_JOBS - 1].serial_calls == 1);
+}
+
+/* A callback that sleeps holds its own CPU alone: the other one gives room, and pulls what comes next. */
+static void parallel_waits(struct padata_priv *padata)
+{
+	if (sched_getcpu() == 1)
+		await_word(&told);
+	job_parallel(padata);
+}
+
+static void parallel_tells(struct padata_priv *padata)
+{
+	tell(&told, 1);
+	job_parallel(padata);
+}
+
+static void room_while_another_pulls(void)
+{
+	begin(3, 3, 2, 1);
+	jobs[1].padata.parallel = parallel_waits;
+	jobs[2].padata.parallel = parallel_tells;
+	pull_all(3);
+	end(3);
 }
 
 /* The next source comes as soon as the last one has gone. */
@@ -253,6 +365,9 @@ int main(int argc, char **argv)
 		{"pull_against_mask_change", pull_against_mask_change, 2, 0, false},
 		{"pull_beside_a_producer", pull_beside_a_producer, 2, 0, false},
 		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
+		{"pull_into_a_full_window", pull_into_a_full_window, 2, 1, false},
+		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},
+		{"room_while_another_pulls", room_while_another_pulls, 1, 1, false},
 		{"two_in_a_row", two_in_a_row, 2, 0, false},
 		{"two_at_once", two_at_once, 1, 0, false},
 	};
