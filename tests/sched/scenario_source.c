@@ -298,7 +298,7 @@ static void pull_that_sleeps(void)
 /* A callback that sleeps holds its own CPU alone: the other one gives room, and pulls what comes next. */
 static void parallel_waits(struct padata_priv *padata)
 {
-	if (sched_getcpu() == 1)
+	if (sched_getcpu() == 0 || feed.end == 2)
 		await_word(&told);
 	job_parallel(padata);
 }
@@ -309,9 +309,21 @@ static void parallel_tells(struct padata_priv *padata)
 	job_parallel(padata);
 }
 
+static void pull_while_another_sleeps(void)
+{
+	begin(2, 3, 2, 1);
+	jobs[0].padata.parallel = parallel_waits;
+	jobs[1].padata.parallel = parallel_tells;
+	pull_all(2);
+	end(2);
+}
+
+/* The same, where the room comes from the lane that is at rest: it runs serial() alone. */
 static void room_while_another_pulls(void)
 {
 	begin(3, 3, 2, 1);
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 1;
 	jobs[1].padata.parallel = parallel_waits;
 	jobs[2].padata.parallel = parallel_tells;
 	pull_all(3);
@@ -367,6 +379,7 @@ int main(int argc, char **argv)
 		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
 		{"pull_into_a_full_window", pull_into_a_full_window, 2, 1, false},
 		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},
+		{"pull_while_another_sleeps", pull_while_another_sleeps, 1, 0, false},
 		{"room_while_another_pulls", room_while_another_pulls, 1, 1, false},
 		{"two_in_a_row", two_in_a_row, 2, 0, false},
 		{"two_at_once", two_at_once, 1, 0, false},
