@@ -113,7 +113,8 @@ int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *
  * which become consecutive in the order, sets *cb_cpu if it is not to be the CPU that it is called on, and
  * returns how many they are; 0 says that there will be no more. It is called on any CPU of the mask, but never
  * twice at once and each time with all visible that the last call did. It may sleep, as parallel() may: then
- * its CPU does nothing else. It is not called while there is no room, or the masks are being changed.
+ * its CPU does nothing else, and a change of the masks and padata_free() wait for it. It is not called while
+ * there is no room, or the masks are being changed.
  */
 struct padata_source {
 	unsigned int (*pull)(struct padata_source *source, struct padata_priv **tasks, unsigned int max,
