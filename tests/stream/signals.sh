@@ -60,6 +60,16 @@ ended_by()
 	[ $status -eq "$2" ] && none_left
 }
 
+# eventually COMMAND...: until it succeeds, for half a minute at most.
+eventually()
+{
+	for _ in $(seq 600); do
+		"$@" && return
+		sleep 0.05
+	done
+	return 1
+}
+
 # A command that does not want to end is made to.
 ended_though_deaf()
 {
@@ -72,19 +82,26 @@ ended_though_deaf()
 	[ $status -eq 143 ] && none_left
 }
 
+# state_is STATE PID...: as /proc has it, of each.
+state_is()
+{
+	state=$1
+	shift
+	for p; do
+		[ "$(cut -d ' ' -f 3 "/proc/$p/stat")" = "$state" ] || return 1
+	done
+}
+
+# The command starts nothing: who waits for a vfork() is not seen to stop.
 stop_and_go()
 {
-	"$padata" map -j 1 -a short -- sh -c "sleep 0.4; echo \$1; : $mark" sh >out 2>err &
+	mkfifo go
+	"$padata" map -j 1 -a short -- sh -c "echo \$\$ >child; read -r go <go; echo \$1; : $mark" sh >out 2>err &
 	pid=$!
-	sleep 0.2
+	eventually test -s child
 	kill -TSTP $pid
-	sleep 0.2
-	state=$(cut -d ' ' -f 3 "/proc/$pid/stat")
-	child=$(pgrep -P $pid)
-	child_state=$(cut -d ' ' -f 3 "/proc/$child/stat")
-	kill -CONT $pid
-	wait $pid
-	[ "$state" = T ] && [ "$child_state" = T ] && [ "$(cat out)" = 1 ]
+	# shellcheck disable=SC2046
+	eventually state_is T $pid $(cat child) && kill -CONT $pid && echo >go && wait $pid && [ "$(cat out)" = 1 ]
 }
 
 # Time that it is stopped for is none of the command's.
@@ -124,8 +141,8 @@ pid, fd = pty.fork()
 if pid == 0:
     signal.signal(signal.SIGINT, signal.SIG_DFL) # the tests may run where it is ignored
     os.execv(padata, [padata, "map", "--bar", "-a", "in", "--", "sh", "-c", "sleep 60; : " + mark])
-seen, end = b"", time.time() + 10
-while b"running" not in seen and time.time() < end:
+seen, end = b"", time.time() + 30
+while (b"running" not in seen or b"held" not in seen) and time.time() < end:
     if select.select([fd], [], [], 0.1)[0]:
         seen += os.read(fd, 4096)
 os.write(fd, b"\x03")
