@@ -25,8 +25,7 @@ live_order()
 {
 	"$padata" map -j 2 -- sh -c 'sleep 0.03; echo $1 $(grep Cpus_allowed_list /proc/self/status | cut -f 2)' sh <in >lines &
 	pid=$!
-	sleep 0.3
-	"$padata" cpus $pid "$first" || return 1
+	eventually "$padata" cpus $pid "$first" 2>err || { cat err; return 1; }
 	wait $pid || return 1
 	cut -d ' ' -f 1 lines | cmp - in && [ "$(tail -n 1 lines)" = "40 $first" ]
 }
@@ -42,7 +41,7 @@ live_refusal()
 {
 	"$padata" map -j 2 -- sh -c 'sleep 0.05' <in >/dev/null &
 	pid=$!
-	sleep 0.2
+	eventually "$padata" cpus $pid "$first" 2>err
 	status_is 1 "$padata" cpus $pid 99999999 && [ "$(wc -l <err)" -eq 1 ]
 	refused=$?
 	wait $pid && [ $refused -eq 0 ]

@@ -60,16 +60,6 @@ ended_by()
 	[ $status -eq "$2" ] && none_left
 }
 
-# eventually COMMAND...: until it succeeds, for half a minute at most.
-eventually()
-{
-	for _ in $(seq 600); do
-		"$@" && return
-		sleep 0.05
-	done
-	return 1
-}
-
 # A command that does not want to end is made to.
 ended_though_deaf()
 {
