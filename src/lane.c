@@ -353,8 +353,12 @@ static void lane_run(struct work_struct *item)
 		if (more || lane->mode != PD_LANE_RESTING)
 			continue;
 		/* Now: a lane that is at rest calls nobody, so that all can come to rest. */
-		if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_SOURCE))
+		if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) &
+				PD_AWAIT_SOURCE)) {
+			/* Pairs with the fence in pd_source_fetch(), see there. */
+			atomic_thread_fence(memory_order_seq_cst);
 			pd_source_call(lane, true);
+		}
 		pd_lane_self = NULL;
 		if (pd_inbox_rest(&lane->inbox)) {
 			/*

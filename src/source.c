@@ -141,8 +141,13 @@ unsigned int pd_source_fetch(struct pd_lane *lane, unsigned int least, unsigned 
 	end_turn(pinst);
 	/* The source is anybody's again, and so may the tasks be. */
 	pd_barrier_light();
-	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)) && (!claimed || pd_source_ready(pinst)))
-		pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
+	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew))) {
+		/* Pairs with the fence in lane_run(): a lane that gave room sees that our turn is over, or we
+		 * see the room. */
+		atomic_thread_fence(memory_order_seq_cst);
+		if (!claimed || pd_source_ready(pinst))
+			pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
+	}
 	return claimed ? n : 0;
 }
 

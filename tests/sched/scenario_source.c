@@ -15,6 +15,7 @@ struct feed {
 	unsigned int window; /* 0: others take room too */
 	atomic_uint served;  /* tasks whose serial() was called */
 	bool waits;	     /* pull() sleeps until another's task has completed */
+	bool slow;	     /* on CPU 0 it sleeps until the first task's serial() is called elsewhere */
 };
 
 static struct world w;
@@ -43,6 +44,8 @@ static void count_served(struct job *job)
 	atomic_fetch_add_explicit(&feed.served, 1, memory_order_relaxed);
 	if (job->producer)
 		tell(&told, 1);
+	if (feed.slow && job->number == 0)
+		tell(&pulling, 1);
 }
 
 static unsigned int feed_pull(struct padata_source *source, struct padata_priv **tasks, unsigned int max, int *cb_cpu)
@@ -61,6 +64,8 @@ static unsigned int feed_pull(struct padata_source *source, struct padata_priv *
 		tell(&pulling, 1 + (unsigned int)*cb_cpu);
 		await_word(&told);
 	}
+	if (f->slow && f->given == 1 && *cb_cpu == 0)
+		await_word(&pulling);
 	while (n < max && n < f->piece && f->given < f->end) {
 		tasks[n++] = &f->jobs[f->given].padata;
 		*cb_cpu = f->jobs[f->given++].cb_cpu;
@@ -321,12 +326,18 @@ static void pull_while_another_sleeps(void)
 /* The same, where the room comes from the lane that is at rest: it runs serial() alone. */
 static void room_while_another_pulls(void)
 {
+	pthread_t foreign;
+
 	begin(3, 3, 2, 1);
+	feed.slow = true;
 	for (int i = 0; i < 3; i++)
 		jobs[i].cb_cpu = 1;
+	jobs[0].deferred = true;
 	jobs[1].padata.parallel = parallel_waits;
 	jobs[2].padata.parallel = parallel_tells;
+	pthread_create(&foreign, NULL, finish_first, NULL);
 	pull_all(3);
+	pthread_join(foreign, NULL);
 	end(3);
 }
 
