@@ -53,8 +53,8 @@ void pd_room_wake(struct padata_instance *pinst)
 {
 	atomic_fetch_and_explicit(&pinst->awaited, ~(PD_AWAIT_ROOM | PD_AWAIT_HALF), memory_order_relaxed);
 	/*
-	 * Release: pairs with the acquire in padata_wait_room(), which then sees the room, or the
-	 * gate, that we saw.
+	 * Release: pairs with the fence in sleep_for_room(), which then sees the room, or the gate, that
+	 * we saw; without it a producer could sleep until a turn that is past.
 	 */
 	atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);
 	pd_futex_wake(&pinst->room_turn, INT_MAX);
@@ -87,7 +87,8 @@ static int sleep_for_room(struct padata_instance *pinst)
 	bool coalesce = true;
 
 	for (;;) {
-		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_acquire);
+		/* Relaxed: a fence follows, and behind it another look. */
+		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_relaxed);
 		uint64_t began = pd_now();
 		int found = look_for_room(pinst);
 

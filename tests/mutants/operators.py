@@ -50,7 +50,7 @@ BY_HAND = [
     ("room.c", "\t\tfound = look_for_room(pinst);\n\t\tif (found)\n\t\t\treturn found;\n\t\tpd_futex_wait",
      "\t\tpd_futex_wait",
      "no look between the barrier and the sleep"),
-    ("room.c", "coalesce = false;", "", "a waiter coalesces for ever"),
+    ("room.c", "coalesce = false;", "(void)0;", "a waiter coalesces for ever"),
     ("room.c", "atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);", "", "a wake-up without a new turn"),
     ("room.c", "atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_FD, memory_order_relaxed);", "",
      "a descriptor is watched by nobody"),

@@ -6,8 +6,6 @@
 
 #include "instance.h"
 
-#include <poll.h>
-
 static struct world w;
 static struct job jobs[MAX_JOBS];
 
@@ -74,11 +72,57 @@ static void room_of_two_producers(void)
 	check_all(&w, jobs, 2, 1);
 }
 
+/* The first two to ask for the descriptor get the same one. */
+static int fds[2];
+
+static void *ask_for_the_descriptor(void *fd)
+{
+	*(int *)fd = padata_room_fd(w.pinst);
+	return NULL;
+}
+
+static void room_fd_made_by_two(void)
+{
+	pthread_t other;
+
+	begin(0, 1, 1);
+	pthread_create(&other, NULL, ask_for_the_descriptor, &fds[1]);
+	ask_for_the_descriptor(&fds[0]);
+	pthread_join(other, NULL);
+	SCHED_CHECK(fds[0] >= 0 && fds[0] == fds[1]);
+	world_end(&w);
+}
+
+/* Two raise the window's limit at once: it ends where the higher one has it. */
+static struct pd_window window;
+
+static void *raise_to_3(void *unused)
+{
+	(void)unused;
+	pd_window_allow(&window, 3);
+	return NULL;
+}
+
+static void limit_raised_by_two(void)
+{
+	pthread_t other;
+
+	SCHED_CHECK(pd_window_init(&window, 2, 0) == 0);
+	pthread_create(&other, NULL, raise_to_3, NULL);
+	pd_window_allow(&window, 4);
+	SCHED_CHECK(!pd_window_short(&window, 0, 4));
+	pthread_join(other, NULL);
+	SCHED_CHECK(!pd_window_short(&window, 0, 4));
+	pd_window_destroy(&window);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"wait_room_against_mask_change", wait_room_against_mask_change, 2, 0, false},
 		{"wait_room_against_mask_change_by_fences", wait_room_against_mask_change_by_fences, 0, 0, false},
+		{"limit_raised_by_two", limit_raised_by_two, 3, 1, false},
+		{"room_fd_made_by_two", room_fd_made_by_two, 2, 0, false},
 		{"room_of_two_producers", room_of_two_producers, 2, 0, false},
 	};
 
