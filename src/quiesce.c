@@ -27,17 +27,14 @@ static bool has_completed(struct padata_instance *pinst, const uint64_t *argumen
 	       atomic_load_explicit(&lane->serving, memory_order_acquire) >= argument[2];
 }
 
-/*
- * All but those of the worker at argument[0]. Twice, since a lane that was looked at first may have been
- * poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending.
- */
+/* All but those of the worker at argument[0]. */
 static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 {
 	const struct pd_worker *but = (const struct pd_worker *)(uintptr_t)argument[0];
 	unsigned int lanes = pd_instance_lanes(pinst);
 
-	for (unsigned int i = 0; i < 2 * lanes; i++) {
-		const struct pd_lane *lane = pinst->lane_list[i % lanes];
+	for (unsigned int i = 0; i < lanes; i++) {
+		const struct pd_lane *lane = pinst->lane_list[i];
 
 		if (lane->worker != but && !pd_inbox_idle(&lane->inbox))
 			return false;
@@ -45,7 +42,11 @@ static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 	return true;
 }
 
-/* In a callback of another instance we hold up the lane that shares our worker: it rests in our hands. */
+/*
+ * In a callback of another instance we hold up the lane that shares our worker: it rests in our hands.
+ * All are looked at once more, since a lane that was looked at first may have been poked by one that came to
+ * rest after. Such a poke wakes nobody else: nothing is pending.
+ */
 static void await_rest(struct padata_instance *pinst)
 {
 	uint64_t self = (uintptr_t)pd_worker_self(), nobody = 0;

@@ -57,7 +57,7 @@ BY_HAND = [
     ("room.c", "if (room) {\n", "if (0) {\n", "the descriptor is never made readable"),
     ("room.c", "\treturn next < end ? (unsigned int)(end - next) : 0;", "\treturn (unsigned int)(end - next);",
      "room below zero"),
-    ("quiesce.c", "i < 2 * lanes", "i < lanes", "the lanes are looked at once"),
+    ("quiesce.c", "while (!lanes_rest(pinst, &nobody));", "while (0);", "the lanes are looked at once"),
     ("quiesce.c", ">= argument[1] ||", ">= argument[1] + 1 ||", "a flush waits for one task more"),
     ("quiesce.c", "PD_GATE_CHANGING | flag", "flag", "the gate stays open"),
     ("quiesce.c", "atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);", "",

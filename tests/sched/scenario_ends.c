@@ -267,6 +267,77 @@ static void free_of_a_queued_lane(void)
 	destroy_workqueue(w.wq);
 }
 
+/* A lane that goes to rest may call one that was seen at rest: by look_again(), with a task that others have run since. */
+static void call_and_rest(struct work_struct *work)
+{
+	struct pd_lane *self = w.pinst->lane_list[1], *other = w.pinst->lane_list[0];
+
+	(void)work;
+	pd_guard_enter(PD_IN_LANE, w.pinst, 0);
+	if (pd_inbox_poke(&other->inbox))
+		pd_worker_queue(other->worker, &other->work);
+	SCHED_CHECK(pd_inbox_rest(&self->inbox));
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed))
+		pd_notify(w.pinst, true);
+	pd_guard_leave(PD_IN_LANE);
+}
+
+static void free_against_a_late_call(void)
+{
+	static struct work_struct late;
+
+	begin(0, 3, 1);
+	INIT_WORK(&late, call_and_rest);
+	SCHED_CHECK(pd_inbox_poke(&w.pinst->lane_list[1]->inbox));
+	SCHED_CHECK(queue_work_on(1, w.wq, &late));
+	padata_free(w.pinst);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
+/* An end that waits for a lane sleeps: its worker may be in a callback of another instance for long. */
+static struct pd_parker held;
+static atomic_bool begun;
+
+static void hold(struct padata_priv *padata)
+{
+	atomic_store_explicit(&begun, true, memory_order_relaxed);
+	pd_park(&held);
+	job_parallel(padata);
+}
+
+static void *free_inner(void *unused)
+{
+	(void)unused;
+	padata_free(inner);
+	return NULL;
+}
+
+static void free_sleeps_until_a_lane_rests(void)
+{
+	struct pd_lane *lane;
+	pthread_t other;
+
+	begin(1, 1, 1);
+	sched_explore(false);
+	inner = instance_on(w.wq, 1, 1);
+	sched_explore(true);
+	lane = inner->lane_list[0];
+	jobs[0].padata.parallel = hold;
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&begun, memory_order_relaxed))
+		sched_yield();
+	SCHED_CHECK(pd_inbox_poke(&lane->inbox));
+	pd_worker_queue(lane->worker, &lane->work);
+	pthread_create(&other, NULL, free_inner, NULL);
+	while (!sched_waits(other))
+		sched_yield();
+	pd_unpark(&held);
+	pthread_join(other, NULL);
+	world_end(&w);
+}
+
 /* What comes behind a flush has reached the serial stage before the flush looks: it is not waited for. */
 static void dawdle(struct job *job)
 {
@@ -401,6 +472,8 @@ int main(int argc, char **argv)
 		{"free_against_waiting_set_window", free_against_waiting_set_window, 2, 0, false},
 		{"free_against_start", free_against_start, 2, 0, true},
 		{"free_of_a_queued_lane", free_of_a_queued_lane, 2, 0, false},
+		{"free_against_a_late_call", free_against_a_late_call, 2, 0, false},
+		{"free_sleeps_until_a_lane_rests", free_sleeps_until_a_lane_rests, 2, 0, false},
 		{"flush_against_serial", flush_against_serial, 2, 0, false},
 		{"flush_against_parallel", flush_against_parallel, 2, 0, false},
 		{"flush_against_parallel_by_fences", flush_against_parallel_by_fences, 0, 0, false},
