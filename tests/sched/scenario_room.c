@@ -6,6 +6,9 @@
 
 #include "instance.h"
 
+#include <poll.h>
+#include <unistd.h>
+
 static struct world w;
 static struct job jobs[MAX_JOBS];
 
@@ -116,6 +119,107 @@ static void limit_raised_by_two(void)
 	pd_window_destroy(&window);
 }
 
+/* No room is no room, whether the descriptor is made before, after, or as the last of it goes. */
+static bool readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
+}
+
+static void *submit_first(void *unused)
+{
+	(void)unused;
+	submit_all(jobs, 1);
+	return NULL;
+}
+
+static void room_fd_against_submission(void)
+{
+	pthread_t producer;
+	struct job *job;
+	int fd;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	pthread_create(&producer, NULL, submit_first, NULL);
+	fd = padata_room_fd(w.pinst);
+	pthread_join(producer, NULL);
+	SCHED_CHECK(!readable(fd));
+	while (!(job = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
+		sched_yield();
+	job_finish(job);
+	while (!readable(fd))
+		sched_yield();
+	world_end(&w);
+	check_all(&w, jobs, 1, 1);
+}
+
+static void room_fd_against_submission_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	room_fd_against_submission();
+}
+
+/* Who has waited so long that it sleeps for no time only misses no completion. */
+static void *finish_late(void *unused)
+{
+	(void)unused;
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	usleep(12000);
+	job_finish(&jobs[0]);
+	return NULL;
+}
+
+static void wait_room_for_long(void)
+{
+	pthread_t foreign;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&foreign, NULL, finish_late, NULL);
+	SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+	pthread_join(foreign, NULL);
+	world_end(&w);
+}
+
+static void wait_room_for_long_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	wait_room_for_long();
+}
+
+/* M3: while a change waits all are refused alike, those for a CPU that it puts in too. */
+static void *put_cpu_1_in(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_add_cpu(w.pinst, 1) == 0);
+	return NULL;
+}
+
+static void refused_while_a_cpu_comes(void)
+{
+	pthread_t changer;
+
+	begin(2, 1, 2);
+	w.mask = 3;
+	jobs[0].deferred = true;
+	jobs[1].cb_cpu = 1;
+	submit_all(jobs, 1);
+	pthread_create(&changer, NULL, put_cpu_1_in, NULL);
+	while (!(atomic_load_explicit(&w.pinst->window.gate, memory_order_relaxed) & PD_GATE_CHANGING) ||
+	       !atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	SCHED_CHECK(job_submit(&jobs[1]) == -EBUSY);
+	job_finish(&jobs[0]);
+	pthread_join(changer, NULL);
+	SCHED_CHECK(job_submit(&jobs[1]) == -EINPROGRESS);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -123,6 +227,11 @@ int main(int argc, char **argv)
 		{"wait_room_against_mask_change_by_fences", wait_room_against_mask_change_by_fences, 0, 0, false},
 		{"limit_raised_by_two", limit_raised_by_two, 3, 1, false},
 		{"room_fd_made_by_two", room_fd_made_by_two, 2, 0, false},
+		{"room_fd_against_submission", room_fd_against_submission, 2, 0, false},
+		{"room_fd_against_submission_by_fences", room_fd_against_submission_by_fences, 0, 0, false},
+		{"wait_room_for_long", wait_room_for_long, 2, 0, true},
+		{"wait_room_for_long_by_fences", wait_room_for_long_by_fences, 0, 0, true},
+		{"refused_while_a_cpu_comes", refused_while_a_cpu_comes, 1, 0, false},
 		{"room_of_two_producers", room_of_two_producers, 2, 0, false},
 	};
 

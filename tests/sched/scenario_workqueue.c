@@ -138,6 +138,31 @@ static void workqueue_chain(void)
 	SCHED_CHECK(counted[0].runs == 1);
 }
 
+/* ... and that another, to and fro: more of them than there are rounds, or workers left to end. */
+static struct counted links[6];
+
+static void queue_link(struct work_struct *work)
+{
+	struct counted *link = container_of(work, struct counted, work);
+	int next = (int)(link - links) + 1;
+
+	link->runs++;
+	if (next < 6)
+		SCHED_CHECK(queue_work_on(!(next & 1), wq, &links[next].work));
+}
+
+static void workqueue_long_chain(void)
+{
+	nr_cpu_ids = 2;
+	wq = create_workqueue("s");
+	for (int i = 0; i < 6; i++)
+		INIT_WORK(&links[i].work, queue_link);
+	SCHED_CHECK(queue_work_on(1, wq, &links[0].work));
+	destroy_workqueue(wq);
+	for (int i = 0; i < 6; i++)
+		SCHED_CHECK(links[i].runs == 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -147,6 +172,7 @@ int main(int argc, char **argv)
 		{"workqueue_flush_against_a_new_cpu", workqueue_flush_against_a_new_cpu, 3, 0, false},
 		{"workqueue_queued_twice", workqueue_queued_twice, 3, 0, false},
 		{"workqueue_chain", workqueue_chain, 2, 0, false},
+		{"workqueue_long_chain", workqueue_long_chain, 1, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+
+/*
+ * The crew's rule: while there is a task that nobody has begun, somebody searches, or nobody rests. Who sleeps in a
+ * callback searches for nothing, and a task that it waits for is run by another CPU.
+ */
+
+#include "world.h"
+
+#include "instance.h"
+
+static struct world w, other;
+static struct job jobs[MAX_JOBS], held;
+static struct pd_parker parker;
+static atomic_bool begun;
+
+static void begin(int n, unsigned int window)
+{
+	world_begin(&w, 3, window);
+	for (int i = 0; i < n; i++)
+		job_init(&jobs[i], &w, i, 0);
+}
+
+static void run_on(unsigned int cpu)
+{
+	cpu_set_t only;
+
+	CPU_ZERO(&only);
+	CPU_SET(cpu, &only);
+	SCHED_CHECK(sched_setaffinity(0, sizeof(only), &only) == 0);
+}
+
+static void park(struct padata_priv *padata)
+{
+	atomic_store_explicit(&begun, true, memory_order_relaxed);
+	pd_park(&parker);
+	job_parallel(padata);
+}
+
+static void unpark(struct padata_priv *padata)
+{
+	pd_unpark(&parker);
+	job_parallel(padata);
+}
+
+/* serial() waits for a task that is submitted after it. */
+static void park_first(struct job *job)
+{
+	if (job == &jobs[0])
+		pd_park(&parker);
+}
+
+static void serial_waits_for_a_task(void)
+{
+	struct job *first;
+
+	begin(2, 2);
+	w.on_serial = park_first;
+	jobs[0].deferred = true;
+	jobs[1].padata.parallel = unpark;
+	submit_all(jobs, 1);
+	while (!(first = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
+		sched_yield();
+	job_finish(first);
+	submit_all(&jobs[1], 1);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
+/* On CPU 0, in a callback of another instance: until a task of the first unparks it. */
+static void hold_cpu_0(void)
+{
+	sched_explore(false);
+	other = (struct world){.wq = w.wq, .pinst = instance_on(w.wq, 1, 1), .mask = 1};
+	padata_start(other.pinst);
+	job_init(&held, &other, 0, 0);
+	held.padata.parallel = park;
+	sched_explore(true);
+}
+
+static void end_both(int n)
+{
+	SCHED_CHECK(padata_flush(other.pinst) == 0);
+	sched_explore(false);
+	padata_free(other.pinst);
+	sched_explore(true);
+	world_end(&w);
+	check_all(&w, jobs, n, 1);
+	check_all(&other, &held, 1, 1);
+}
+
+/* A lane that searches makes place for it, and no longer counts. */
+static void callback_waits_for_another_instance(void)
+{
+	begin(2, 2);
+	hold_cpu_0();
+	run_on(1);
+	jobs[1].cb_cpu = 1;
+	jobs[1].padata.parallel = unpark;
+	submit_all(jobs, 1);
+	submit_all(&held, 1);
+	submit_all(&jobs[1], 1);
+	end_both(2);
+}
+
+/* A lane that has found work calls the next one, which is held; it does not count as a searcher when all is done. */
+static void callback_waits_for_a_later_task(void)
+{
+	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata};
+
+	begin(3, 3);
+	hold_cpu_0();
+	for (int i = 0; i < 3; i++)
+		jobs[i].cb_cpu = 1;
+	jobs[2].padata.parallel = unpark;
+	submit_all(&held, 1);
+	while (!atomic_load_explicit(&begun, memory_order_relaxed))
+		sched_yield();
+	run_on(0);
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 2, 1) == 2);
+	atomic_fetch_add_explicit(&w.accepted, 2, memory_order_relaxed);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	run_on(1);
+	submit_all(&jobs[2], 1);
+	end_both(3);
+}
+
+/* Two tasks of one run wait for each other: the second is robbed. */
+static void run_waits_for_itself(void)
+{
+	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata, &jobs[2].padata};
+
+	begin(3, 4);
+	w.pinst->lane_list[0]->task_ns = w.pinst->lane_list[1]->task_ns = 1000;
+	jobs[0].padata.parallel = park;
+	jobs[1].padata.parallel = unpark;
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 3, 0) == 3);
+	atomic_fetch_add_explicit(&w.accepted, 3, memory_order_relaxed);
+	world_end(&w);
+	check_all(&w, jobs, 3, 1);
+}
+
+static void run_waits_for_itself_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	run_waits_for_itself();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"serial_waits_for_a_task", serial_waits_for_a_task, 2, 0, false},
+		{"callback_waits_for_another_instance", callback_waits_for_another_instance, 1, 0, false},
+		{"callback_waits_for_a_later_task", callback_waits_for_a_later_task, 1, 0, false},
+		{"run_waits_for_itself", run_waits_for_itself, 2, 0, false},
+		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
