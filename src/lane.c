@@ -344,9 +344,10 @@ static void lane_run(struct work_struct *item)
 			pd_notify(pinst, false);
 		pd_mask_look(pinst, lane->now);
 		if (pd_worker_pending(lane->worker) && (more || lane->mode != PD_LANE_RESTING)) {
+			/* First: one that waits behind others is busy, and is not to call itself. */
+			pd_lane_self = NULL;
 			if (lane->mode == PD_LANE_SEARCHING)
 				rest(lane);
-			pd_lane_self = NULL;
 			pd_worker_queue(lane->worker, &lane->work);
 			break;
 		}
