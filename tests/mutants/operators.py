@@ -18,7 +18,7 @@ WEAKER = {
 # Statements that keep a wake-up, an order or a lifetime: deleted one at a time.
 STEPS = (
     "pd_barrier_heavy pd_barrier_light atomic_thread_fence atomic_signal_fence "
-    "pd_futex_wake pd_park pd_unpark pd_room_wake pd_notify pd_room_fd_update wake look_again stop_searching pd_lane_call pd_lane_summon "
+    "pd_futex_wake pd_park pd_unpark pd_room_wake pd_notify pd_room_fd_update pd_lane_wake look_again stop_searching pd_lane_call pd_lane_summon "
     "pd_crew_search pd_crew_add pd_guard_enter pd_guard_leave pd_guard_wait pd_guard_register "
     "pd_quiesce_locked pd_resume_locked pd_await pd_window_skip pd_window_allow pd_window_taken "
     "pthread_cond_broadcast pthread_join pd_worker_queue pd_debug_unwatch pd_serialq_publish show rest"
@@ -82,21 +82,21 @@ BY_HAND = [
      "the first one to rest does not look again"),
     ("crew.c", "\tset_bit(crew, cpu);\n\tbalance =", "\tbalance =", "at rest, and not in the set"),
     ("crew.c", "if (balance >> 16 || !balance)", "if (!balance)", "a call although somebody searches"),
-    ("lane.c", "if (!pd_crew_work(&pinst->crew))\n\t\t\treturn;", "return;",
+    ("call.c", "if (!pd_crew_work(&pinst->crew))\n\t\t\treturn;", "return;",
      "a busy CPU counts as a searcher"),
-    ("lane.c", "} while (!pd_window_park(&pinst->window, seq));", "} while (pd_window_park(&pinst->window, seq), 0);",
+    ("lane.c", "} while (!pd_window_park(&pinst->window, seq) &&", "} while ((pd_window_park(&pinst->window, seq), 0) &&",
      "what is done by now is not taken"),
     ("lane.c", "if (called == PD_SUMMONED)", "if (0)", "a summoned lane does not count as a searcher"),
     ("lane.c", "\tif (lane == pd_lane_self || lane == *to_wake)\n\t\treturn;\n", "\tif (lane == *to_wake)\n\t\treturn;\n",
      "a lane wakes itself"),
-    ("lane.c", "\tif (*to_wake)\n\t\twake(*to_wake);\n", "", "one lane of several is woken"),
+    ("lane.c", "\tif (*to_wake)\n\t\tpd_lane_wake(*to_wake);\n", "", "one lane of several is woken"),
     ("lane.c", "\t/* Again: what was put before the poke that was taken is to be seen. */\n\treturn pd_serialq_look(&lane->serialq);",
      "\treturn NULL;", "a poke is taken without another look"),
     ("lane.c", "if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))\n"
      "\t\tpd_notify(pinst, false);", "", "a delivery is not told of"),
-    ("lane.c", "atomic_store_explicit(&lane->called, PD_SUMMONED, memory_order_relaxed);", "", "a summons without a note"),
-    ("lane.c", "atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);", "", "a call without a note"),
-    ("lane.c", "lane == pd_lane_self", "pd_lane_self", "delivered into the hand of another thread"),
+    ("call.c", "atomic_store_explicit(&lane->called, PD_SUMMONED, memory_order_relaxed);", "", "a summons without a note"),
+    ("call.c", "atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);", "", "a call without a note"),
+    ("call.c", "|| lane == pd_lane_self)\n\t\t\treturn;", "|| pd_lane_self)\n\t\t\treturn;", "a lane takes whom it calls for itself"),
     ("submit.c", "return !pd_room_allow(pinst);", "return true;", "full, without counting"),
     ("submit.c", "if (gate & PD_GATE_CHANGING)\n\t\t\treturn -EBUSY;", "", "a change is not looked for at first"),
     ("submit.c", "pd_task_set_state(padata, PD_TASK_FINISHED);", "", "a finished task is not marked"),
