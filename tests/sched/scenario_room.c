@@ -138,12 +138,13 @@ static void room_fd_against_submission(void)
 {
 	pthread_t producer;
 	struct job *job;
-	int fd;
+	int fd = -1;
 
 	begin(1, 1, 1);
 	jobs[0].deferred = true;
 	pthread_create(&producer, NULL, submit_first, NULL);
-	fd = padata_room_fd(w.pinst);
+	for (int i = 0; i < (int)search_or(1, 3); i++)
+		fd = padata_room_fd(w.pinst);
 	pthread_join(producer, NULL);
 	SCHED_CHECK(!readable(fd));
 	while (!(job = atomic_load_explicit(&w.deferred[0], memory_order_acquire)))
