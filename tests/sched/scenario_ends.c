@@ -141,6 +141,43 @@ static void free_after_a_call(void)
 	destroy_workqueue(w.wq);
 }
 
+/* The source says that it has ended, so the instance may go: but not before the call that saw it through. */
+static unsigned int give_nothing(struct padata_source *source, struct padata_priv **tasks, unsigned int n, int *cb_cpu)
+{
+	(void)source;
+	(void)tasks;
+	(void)n;
+	(void)cb_cpu;
+	atomic_store_explicit(&done, true, memory_order_release);
+	return 0;
+}
+
+static void *pull_and_stay(void *unused)
+{
+	struct padata_source source = {.pull = give_nothing};
+
+	(void)unused;
+	SCHED_CHECK(padata_pull(w.pinst, &source) == 0);
+	while (!atomic_load_explicit(&freed, memory_order_relaxed))
+		sched_yield();
+	return NULL;
+}
+
+static void free_against_pull(void)
+{
+	pthread_t caller;
+
+	begin(0, 1, 1);
+	pthread_create(&caller, NULL, pull_and_stay, NULL);
+	while (!atomic_load_explicit(&done, memory_order_acquire))
+		sched_yield();
+	padata_free(w.pinst);
+	atomic_store_explicit(&freed, true, memory_order_relaxed);
+	pthread_join(caller, NULL);
+	sched_explore(false);
+	destroy_workqueue(w.wq);
+}
+
 /* M4: a change waits for tasks, another call waits for that change, and has for long when the end comes. */
 static void *change(void *unused)
 {
@@ -468,6 +505,7 @@ int main(int argc, char **argv)
 		{"free_against_batch", free_against_batch, 2, 0, false},
 		{"free_against_completion", free_against_completion, 2, 0, false},
 		{"free_after_a_call", free_after_a_call, 2, 0, false},
+		{"free_against_pull", free_against_pull, 2, 0, false},
 		{"free_against_waiting_change", free_against_waiting_change, 2, 0, false},
 		{"free_against_waiting_set_window", free_against_waiting_set_window, 2, 0, false},
 		{"free_against_start", free_against_start, 2, 0, true},
