@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: MIT
 """A peer behind a NAT: followed to a new port once it has proved to be there, and by nothing less; keepalives."""
 import json
-import signal
 import sys
 
 import rig
@@ -31,7 +30,7 @@ def follows_a_new_port():
     events = rig.Process([rig.ESP, "ctl", "--socket", b.socket, "--json", "events"])
     rig.ping(tunnel.a, TO)
     for port in (4501, 4502):
-        tunnel.proxy.send_signal(signal.SIGUSR2)
+        tunnel.move()
         tunnel.a.run("ping", "-q", "-n", "-c", 1, "-W", 5, TO)
         rig.equal(peer_of(b, "out"), "192.0.2.1:%d" % port, "where b sends after the move")
         rig.ping(tunnel.b, BACK)

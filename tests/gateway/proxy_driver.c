@@ -17,7 +17,8 @@
  *   noise     it is passed, and behind it a copy damaged at random: cut, longer, flipped, or not ESP at all
  *
  * SIGUSR1 ends all that: from then on everything is passed. SIGUSR2 moves the proxy to another port on the
- * second side, as a NAT does that has lost its state: the peer there sees the first one behind a new port.
+ * second side, as a NAT does that has lost its state: the peer there sees the first one behind a new port; it
+ * prints "moved" when it has.
  * SIGTERM ends the proxy, which prints for each direction how often each happened, and "not_rising", how many
  * ESP packets came in with a sequence number that was not above the last of their SPI, as JSON on standard
  * output.
@@ -438,6 +439,8 @@ int main(int argc, char **argv)
 			moved = moves;
 			close(fds[1].fd);
 			ways[0].to = ways[1].from = fds[1].fd = side(argv + 4, (uint16_t)(PORT + moved));
+			puts("moved");
+			fflush(stdout);
 			continue;
 		}
 		for (int i = 0; i < 2; i++) {

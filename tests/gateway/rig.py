@@ -366,6 +366,11 @@ class Tunnel:
         """The proxy passes everything from now on."""
         self.proxy.send_signal(signal.SIGUSR1)
 
+    def move(self):
+        """The proxy is behind another port from now on."""
+        self.proxy.send_signal(signal.SIGUSR2)
+        equal(self.proxy.stdout.readline().strip(), "moved", "what the proxy says of its move")
+
     def settle(self):
         """Wait until nothing more is under way: the counters stand still for 100 ms."""
         def counters():
