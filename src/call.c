@@ -31,8 +31,8 @@ void pd_lane_call(struct padata_instance *pinst, unsigned int first)
 		unsigned int called = PD_CALLED;
 
 		atomic_store_explicit(&lane->called, PD_CALLED, memory_order_relaxed);
-		/* A lane that calls itself looks again before it rests. */
-		if (pd_lane_wake(lane) || lane == pd_lane_self)
+		/* A lane that calls itself looks again before it rests; but not while its serial() sleeps. */
+		if (pd_lane_wake(lane) || (lane == pd_lane_self && !lane->in_serial))
 			return;
 		if (!atomic_compare_exchange_strong_explicit(&lane->called, &called, PD_SUMMONED,
 							     memory_order_relaxed, memory_order_relaxed))

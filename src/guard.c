@@ -105,7 +105,8 @@ static void wait_for_calls(const void *instance)
 		if (guard == &pd_guard_self)
 			continue;
 		while (is_inside(guard, instance, false) &&
-		       entries == atomic_load_explicit(&guard->entries, memory_order_relaxed))
+		       /* Acquire: pairs with the release in pd_guard_enter(), see there. */
+		       entries == atomic_load_explicit(&guard->entries, memory_order_acquire))
 			sched_yield();
 	}
 	pthread_mutex_unlock(&registry_lock);

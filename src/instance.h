@@ -55,6 +55,7 @@ struct pd_lane {
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
 	_Atomic uint64_t serving; /* the task whose serial() comes next or runs; written by the worker */
 	enum pd_lane_mode mode;
+	bool in_serial;	       /* in its serial stage, where it may sleep */
 	uint64_t task_ns;      /* what one parallel() takes, as measured */
 	uint64_t now;	       /* the last time that it looked at the clock */
 	uint64_t search_until; /* when the search is given up */

@@ -183,8 +183,10 @@ static bool is_wanted(const struct pd_lane *lane)
 static bool run_serial(struct pd_lane *lane)
 {
 	uint64_t completed = atomic_load_explicit(&lane->completed, memory_order_relaxed);
-	struct padata_priv *task = report(lane, completed);
+	struct padata_priv *task;
 
+	lane->in_serial = true;
+	task = report(lane, completed);
 	for (unsigned int n = 1; task; n++) {
 		pd_serialq_take(&lane->serialq);
 		pd_task_set_state(task, PD_TASK_CALLER);
@@ -196,6 +198,7 @@ static bool run_serial(struct pd_lane *lane)
 		if (n % SERIAL_MAX == 0 && is_wanted(lane))
 			break;
 	}
+	lane->in_serial = false;
 	return task;
 }
 

@@ -270,12 +270,52 @@ static void held_worker(void)
 	}
 }
 
+static sem_t begun_meanwhile;
+static struct task submitted_meanwhile;
+
+static void parallel_tell(struct padata_priv *padata)
+{
+	note_parallel(TASK(padata));
+	sem_post(&begun_meanwhile);
+	padata_do_serial(padata);
+}
+
+/* A submitter that has slept calls its own CPU first; and this one goes on to sleep until its task has begun. */
+static void serial_submits_and_sleeps(struct padata_priv *padata)
+{
+	usleep(5000);
+	task_init(&submitted_meanwhile, 1, parallel_tell, serial_note);
+	accept_task(rig.inst, &submitted_meanwhile, sched_getcpu());
+	wait_for(&begun_meanwhile);
+	note_serial(TASK(padata));
+}
+
+static void submitted_by_a_sleeper(void)
+{
+	if (usable_cpus() < 2)
+		SKIP("one CPU");
+	rig = rig_make(0);
+	record_clear();
+	sem_init(&begun_meanwhile, 0, 0);
+	for (int i = 0; i < 40; i++) {
+		struct task t;
+
+		task_init(&t, 0, parallel_finish, serial_submits_and_sleeps);
+		usleep(2000); /* the lanes are at rest */
+		accept_task(rig.inst, &t, usable_cpu(i & 1));
+		CHECK_EQ(padata_flush(rig.inst), 0);
+	}
+	CHECK_EQ(recorded(), 80);
+	rig_end(rig);
+}
+
 static const struct test_case cases[] = {
 	{"E1 one parallel(), one serial(), pinned to their CPUs from begin to end", once_each_and_in_place},
 	{"E1 tasks run on every CPU of the mask at once", every_cpu_at_once},
 	{"E5 plain writes are seen by parallel(), serial(), the next serial() and after a flush", writes_are_seen},
 	{"E7 a sleeping parallel() holds its own worker only", sleeping_parallel},
 	{"E7 a sleeping serial() holds its own worker only", sleeping_serial},
+	{"E7 what a serial() submits begins while it sleeps", submitted_by_a_sleeper},
 	{"E7 a worker held by other work holds nobody else", held_worker},
 };
 
