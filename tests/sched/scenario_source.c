@@ -376,6 +376,25 @@ static void two_at_once(void)
 	end(1);
 }
 
+/* Where the kernel has no membarrier(2), both sides pass a fence. */
+static void pull_of_unfinished_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	pull_of_unfinished();
+}
+
+static void pull_into_a_full_window_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	pull_into_a_full_window();
+}
+
+static void pull_while_another_sleeps_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	pull_while_another_sleeps();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -392,6 +411,9 @@ int main(int argc, char **argv)
 		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},
 		{"pull_while_another_sleeps", pull_while_another_sleeps, 1, 0, false},
 		{"room_while_another_pulls", room_while_another_pulls, 1, 1, false},
+		{"pull_of_unfinished_by_fences", pull_of_unfinished_by_fences, 0, 0, false},
+		{"pull_into_a_full_window_by_fences", pull_into_a_full_window_by_fences, 0, 0, false},
+		{"pull_while_another_sleeps_by_fences", pull_while_another_sleeps_by_fences, 0, 0, false},
 		{"two_in_a_row", two_in_a_row, 2, 0, false},
 		{"two_at_once", two_at_once, 1, 0, false},
 	};
