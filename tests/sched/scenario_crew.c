@@ -271,6 +271,29 @@ static void guard_many_visits(void)
 	pthread_join(other, NULL);
 }
 
+/* Who is seen in a later visit, which was refused, has left what the one before did. */
+static void *call_twice_unless_shut(void *unused)
+{
+	(void)unused;
+	call_unless_shut(NULL);
+	call_unless_shut(NULL);
+	return NULL;
+}
+
+static void guard_second_visit(void)
+{
+	pthread_t other;
+
+	thing = calloc(1, sizeof(*thing));
+	pthread_create(&other, NULL, call_twice_unless_shut, NULL);
+	atomic_store_explicit(&shut, true, memory_order_relaxed);
+	pd_barrier_heavy();
+	pd_guard_wait(thing, false);
+	(*thing)++;
+	pthread_join(other, NULL);
+	free(thing);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -282,6 +305,7 @@ int main(int argc, char **argv)
 		{"guard_refused", guard_refused, 3, 2, false},
 		{"guard_refused_by_fences", guard_refused_by_fences, 3, 2, false},
 		{"guard_thread_ends", guard_thread_ends, 3, 1, false},
+		{"guard_second_visit", guard_second_visit, 3, 1, false},
 		{"guard_many_visits", guard_many_visits, 3, 0, false},
 	};
 
