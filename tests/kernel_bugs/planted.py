@@ -43,13 +43,14 @@ PLANTED = [
     ("mask_without_a_usable_cpu", "the leaving CPU is still in the mask",
      [("mask.c", "\tcpumask_and(usable, usable, mask);\n", "")]),
     ("nested_users", "all instances share one order",
-     [("lane.c", "\tfor (unsigned int n = 0; task && n < SERIAL_MAX; n++) {\n",
+     [("lane.c", "\tfor (unsigned int n = 1; task; n++) {\n",
        "\tstatic struct padata_instance *_Atomic oldest;\n\tstruct padata_instance *none = NULL;\n"
        "\tif (task && !atomic_compare_exchange_strong(&oldest, &none, lane->instance) && none != lane->instance)\n"
        "\t\twhile (pd_room(none) != atomic_load(&none->size))\n\t\t\tsched_yield();\n"
-       "\tfor (unsigned int n = 0; task && n < SERIAL_MAX; n++) {\n")]),
+       "\tfor (unsigned int n = 1; task; n++) {\n")]),
     ("no_barrier_before_the_second_look", "no second look",
-     [("lane.c", "} while (!pd_window_park(&pinst->window, seq));", f"\t{PAUSE}\n\t}} while (pd_window_park(&pinst->window, seq), 0);")]),
+     [("lane.c", "} while (!pd_window_park(&pinst->window, seq) && (task = pd_window_take(&pinst->window, seq, &cpu)));",
+       f"\t{PAUSE}\n\t}} while (pd_window_park(&pinst->window, seq), 0);")]),
     ("one_node_on_two_lists", "a task stands twice in the serial queue",
      [("lane.c", "\t\t\tpd_serialq_put(&lane->serialq, task);\n",
        "\t\t\tpd_serialq_put(&lane->serialq, task);\n\t\t\tif (seq % 4 == 3)\n"
