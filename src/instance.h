@@ -157,6 +157,22 @@ static inline bool pd_instance_inherited(const struct padata_instance *pinst)
 	return pinst->generation != pd_generation();
 }
 
+/*
+ * Into a call that may sleep until the instance makes progress, and out of it by pd_guard_leave(PD_IN_CALL):
+ * 0; or the refusal, -EINVAL (NULL), -ENODEV (inherited), -EDEADLK (in a callback of the instance).
+ */
+static inline int pd_enter_to_sleep(const struct padata_instance *pinst)
+{
+	if (!pinst)
+		return -EINVAL;
+	if (pd_instance_inherited(pinst))
+		return -ENODEV;
+	if (pd_lane_self && pd_lane_self->instance == pinst)
+		return -EDEADLK;
+	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	return 0;
+}
+
 /* lane.c */
 struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
 void pd_lane_free(struct pd_lane *lane);

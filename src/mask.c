@@ -167,13 +167,10 @@ static int change_locked(struct padata_instance *pinst, enum change change, cons
 static int change_mask(struct padata_instance *pinst, enum change change, const struct cpumask *given,
 		       int cpu)
 {
-	int error;
+	int error = pd_enter_to_sleep(pinst);
 
-	if (pd_instance_inherited(pinst))
-		return -ENODEV;
-	if (pd_lane_self && pd_lane_self->instance == pinst)
-		return -EDEADLK;
-	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	if (error)
+		return error;
 	pthread_mutex_lock(&pinst->change_lock);
 	error = change_locked(pinst, change, given, cpu);
 	pthread_mutex_unlock(&pinst->change_lock);

@@ -83,13 +83,10 @@ static void complete_all_below(struct padata_instance *pinst, uint64_t seq)
 
 PD_EXPORT int padata_flush(struct padata_instance *pinst)
 {
-	if (!pinst)
-		return -EINVAL;
-	if (pd_instance_inherited(pinst))
-		return -ENODEV;
-	if (pd_lane_self && pd_lane_self->instance == pinst)
-		return -EDEADLK;
-	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	int refused = pd_enter_to_sleep(pinst);
+
+	if (refused)
+		return refused;
 	complete_all_below(pinst, pd_window_next(&pinst->window));
 	pd_guard_leave(PD_IN_CALL);
 	return 0;

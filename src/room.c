@@ -134,15 +134,10 @@ static int wait_room(struct padata_instance *pinst)
 
 PD_EXPORT int padata_wait_room(struct padata_instance *pinst)
 {
-	int result;
+	int result = pd_enter_to_sleep(pinst);
 
-	if (!pinst)
-		return -EINVAL;
-	if (pd_instance_inherited(pinst))
-		return -ENODEV;
-	if (pd_lane_self && pd_lane_self->instance == pinst)
-		return -EDEADLK;
-	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	if (result)
+		return result;
 	result = wait_room(pinst);
 	pd_guard_leave(PD_IN_CALL);
 	return result;

@@ -221,15 +221,10 @@ static int pull(struct padata_instance *pinst, struct padata_source *user)
 
 PD_EXPORT int padata_pull(struct padata_instance *pinst, struct padata_source *source)
 {
-	int result;
+	int result = source && source->pull ? pd_enter_to_sleep(pinst) : -EINVAL;
 
-	if (!pinst || !source || !source->pull)
-		return -EINVAL;
-	if (pd_instance_inherited(pinst))
-		return -ENODEV;
-	if (pd_lane_self && pd_lane_self->instance == pinst)
-		return -EDEADLK;
-	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	if (result)
+		return result;
 	result = pull(pinst, source);
 	pd_guard_leave(PD_IN_CALL);
 	return result;

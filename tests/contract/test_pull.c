@@ -221,6 +221,26 @@ static void *pull_thread(void *feed)
 	return NULL;
 }
 
+/* A thread in padata_pull() whose source has given n tasks and is asleep, until feed->hold is posted. */
+static pthread_t pull_and_hold(struct feed *feed, struct task *tasks, int n)
+{
+	pthread_t id;
+
+	feed_init(feed, tasks, n);
+	feed->at_end = wait_at_end;
+	id = thread(pull_thread, feed);
+	wait_for(&feed->begun);
+	return id;
+}
+
+/* It goes on, and its source ends. */
+static void let_end(struct feed *feed, pthread_t id)
+{
+	sem_post(&feed->hold);
+	join(id);
+	CHECK_EQ(pulled, 0);
+}
+
 /* S4: a second source has to wait; tasks of others go on, in one order with the source's. */
 static void one_at_a_time(void)
 {
@@ -233,16 +253,11 @@ static void one_at_a_time(void)
 	for (int i = 0; i < 3; i++)
 		task_init(&tasks[i], i, parallel_finish, serial_note);
 	task_init(&other, 3, parallel_finish, serial_note);
-	feed_init(&feed, tasks, 3);
-	feed.at_end = wait_at_end;
 	feed_init(&second, NULL, 0);
-	id = thread(pull_thread, &feed);
-	wait_for(&feed.begun);
+	id = pull_and_hold(&feed, tasks, 3);
 	CHECK_EQ(padata_pull(rig.inst, &second.source), -EBUSY);
 	accept_task(rig.inst, &other, usable_cpu(0));
-	sem_post(&feed.hold);
-	join(id);
-	CHECK_EQ(pulled, 0);
+	let_end(&feed, id);
 	CHECK_EQ(padata_flush(rig.inst), 0);
 	check_recorded(4);
 	rig_end(rig);
@@ -265,7 +280,9 @@ static void one_that_sleeps(void)
 {
 	struct task others[20];
 
-	for (int i = 0; i < 20 && usable_cpus() > 1; i++) {
+	if (usable_cpus() < 2)
+		SKIP("one CPU");
+	for (int i = 0; i < 20; i++) {
 		struct task *other = &others[i];
 		struct feed feed;
 		pthread_t id;
@@ -273,16 +290,11 @@ static void one_that_sleeps(void)
 		rig = rig_make(0);
 		record_clear();
 		task_init(other, i, parallel_finish, serial_note);
-		feed_init(&feed, NULL, 0);
-		feed.at_end = wait_at_end;
-		id = thread(pull_thread, &feed);
-		wait_for(&feed.begun);
+		id = pull_and_hold(&feed, NULL, 0);
 		other->cb_cpu = usable_cpu(atomic_load(&feed.on) == usable_cpu(0));
 		join(thread(accept_there, other));
 		EVENTUALLY(atomic_load(&other->serials) == 1);
-		sem_post(&feed.hold);
-		join(id);
-		CHECK_EQ(pulled, 0);
+		let_end(&feed, id);
 		rig_end(rig);
 	}
 }
@@ -337,14 +349,9 @@ static void forked_meanwhile(void)
 	rig = rig_make(0);
 	record_clear();
 	task_init(&task, 0, parallel_finish, serial_note);
-	feed_init(&feed, &task, 1);
-	feed.at_end = wait_at_end;
-	id = thread(pull_thread, &feed);
-	wait_for(&feed.begun);
+	id = pull_and_hold(&feed, &task, 1);
 	CHECK_EQ(in_child(child_pulls, text, sizeof(text)), 0);
-	sem_post(&feed.hold);
-	join(id);
-	CHECK_EQ(pulled, 0);
+	let_end(&feed, id);
 	CHECK_EQ(padata_flush(rig.inst), 0);
 	check_recorded(1);
 	rig_end(rig);
@@ -360,15 +367,10 @@ static void cancelled_meanwhile(void)
 	rig = rig_make(0);
 	record_clear();
 	task_init(&task, 0, parallel_finish, serial_note);
-	feed_init(&feed, &task, 1);
-	feed.at_end = wait_at_end;
 	pulled = 1;
-	id = thread(pull_thread, &feed);
-	wait_for(&feed.begun);
+	id = pull_and_hold(&feed, &task, 1);
 	CHECK_EQ(pthread_cancel(id), 0);
-	sem_post(&feed.hold);
-	join(id);
-	CHECK_EQ(pulled, 0);
+	let_end(&feed, id);
 	feed_init(&feed, NULL, 0);
 	CHECK_EQ(padata_pull(rig.inst, &feed.source), 0);
 	rig_end(rig);

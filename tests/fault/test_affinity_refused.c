@@ -4,7 +4,6 @@
 #include "fault.h"
 #include "wrap_syscall.h"
 
-
 int __real_sched_getaffinity(pid_t pid, size_t size, cpu_set_t *set);
 int __real_pthread_setaffinity_np(pthread_t id, size_t size, const cpu_set_t *set);
 int __real_sched_getcpu(void);

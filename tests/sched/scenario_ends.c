@@ -126,12 +126,13 @@ static void *call_and_stay(void *unused)
 	return NULL;
 }
 
-static void free_after_a_call(void)
+/* The end comes when `done` says so; the caller stays, so that its thread's end orders nothing. */
+static void free_beside(void *(*call)(void *))
 {
 	pthread_t caller;
 
 	begin(0, 1, 1);
-	pthread_create(&caller, NULL, call_and_stay, NULL);
+	pthread_create(&caller, NULL, call, NULL);
 	while (!atomic_load_explicit(&done, memory_order_acquire))
 		sched_yield();
 	padata_free(w.pinst);
@@ -139,6 +140,11 @@ static void free_after_a_call(void)
 	pthread_join(caller, NULL);
 	sched_explore(false);
 	destroy_workqueue(w.wq);
+}
+
+static void free_after_a_call(void)
+{
+	free_beside(call_and_stay);
 }
 
 /* The source says that it has ended, so the instance may go: but not before the call that saw it through. */
@@ -165,17 +171,7 @@ static void *pull_and_stay(void *unused)
 
 static void free_against_pull(void)
 {
-	pthread_t caller;
-
-	begin(0, 1, 1);
-	pthread_create(&caller, NULL, pull_and_stay, NULL);
-	while (!atomic_load_explicit(&done, memory_order_acquire))
-		sched_yield();
-	padata_free(w.pinst);
-	atomic_store_explicit(&freed, true, memory_order_relaxed);
-	pthread_join(caller, NULL);
-	sched_explore(false);
-	destroy_workqueue(w.wq);
+	free_beside(pull_and_stay);
 }
 
 /* M4: a change waits for tasks, another call waits for that change, and has for long when the end comes. */

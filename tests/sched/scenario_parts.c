@@ -9,7 +9,6 @@
 #include "serialq.h"
 #include "window.h"
 
-
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>

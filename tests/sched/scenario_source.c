@@ -142,19 +142,25 @@ static void *stop_it(void *unused)
 	return NULL;
 }
 
-static void pull_against_stop(void)
+/* Whether the stop was noticed or not: nothing hangs, nothing is lost. */
+static void pull_against(void *(*other)(void *), unsigned int window)
 {
-	pthread_t other;
+	pthread_t id;
 	int result;
 
-	begin(2, 1, 2, 1);
-	pthread_create(&other, NULL, stop_it, NULL);
+	begin(2, 1, window, 1);
+	pthread_create(&id, NULL, other, NULL);
 	result = padata_pull(w.pinst, &feed.source);
-	pthread_join(other, NULL);
+	pthread_join(id, NULL);
 	SCHED_CHECK(result == -ECANCELED || (result == 0 && feed.source.accepted == 2));
 	count_accepted();
 	world_end(&w);
 	check_all(&w, jobs, (int)feed.source.accepted, 1);
+}
+
+static void pull_against_stop(void)
+{
+	pull_against(stop_it, 2);
 }
 
 static void *stop_and_start_it(void *unused)
@@ -165,20 +171,9 @@ static void *stop_and_start_it(void *unused)
 	return NULL;
 }
 
-/* Whether the stop was noticed or not: nothing hangs, nothing is lost. */
 static void pull_against_stop_and_start(void)
 {
-	pthread_t other;
-	int result;
-
-	begin(2, 1, 1, 1);
-	pthread_create(&other, NULL, stop_and_start_it, NULL);
-	result = padata_pull(w.pinst, &feed.source);
-	pthread_join(other, NULL);
-	SCHED_CHECK(result == -ECANCELED || (result == 0 && feed.source.accepted == 2));
-	count_accepted();
-	world_end(&w);
-	check_all(&w, jobs, (int)feed.source.accepted, 1);
+	pull_against(stop_and_start_it, 1);
 }
 
 static void *add_cpu(void *unused)
