@@ -11,7 +11,6 @@
 #include "futex.h"
 #include "instance.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 /* Tasks that are known to be short are claimed several at once; the other lane robs what has not begun. */
@@ -337,13 +336,6 @@ static void free_against_mask_change(void)
 }
 
 /* The descriptor shows room, however a submission and a completion meet. */
-static bool readable(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return poll(&p, 1, 0) == 1;
-}
-
 static void room_fd(void)
 {
 	int fd;

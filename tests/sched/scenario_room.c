@@ -6,7 +6,6 @@
 
 #include "instance.h"
 
-#include <poll.h>
 #include <unistd.h>
 
 static struct world w;
@@ -120,13 +119,6 @@ static void limit_raised_by_two(void)
 }
 
 /* No room is no room, whether the descriptor is made before, after, or as the last of it goes. */
-static bool readable(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-
-	return poll(&p, 1, 0) == 1;
-}
-
 static void *submit_first(void *unused)
 {
 	(void)unused;

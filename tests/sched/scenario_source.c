@@ -371,11 +371,42 @@ static void two_at_once(void)
 	end(1);
 }
 
+static void *pull_one(void *unused)
+{
+	pull_all(1);
+	return unused;
+}
+
+/* The descriptor is made while a lane takes the last room: then it does not show any. */
+static void last_room_against_room_fd(void)
+{
+	struct job *job;
+	pthread_t puller;
+	int fd;
+
+	begin(1, 1, 1, 1);
+	jobs[0].deferred = true;
+	pthread_create(&puller, NULL, pull_one, NULL);
+	fd = padata_room_fd(w.pinst);
+	while (!(job = atomic_exchange_explicit(&w.deferred[0], NULL, memory_order_acquire)))
+		sched_yield();
+	SCHED_CHECK(!readable(fd));
+	job_finish(job);
+	pthread_join(puller, NULL);
+	end(1);
+}
+
 /* Where the kernel has no membarrier(2), both sides pass a fence. */
 static void pull_of_unfinished_by_fences(void)
 {
 	pd_barrier_is_asymmetric = false;
 	pull_of_unfinished();
+}
+
+static void last_room_against_room_fd_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	last_room_against_room_fd();
 }
 
 static void pull_into_a_full_window_by_fences(void)
@@ -407,6 +438,8 @@ int main(int argc, char **argv)
 		{"pull_while_another_sleeps", pull_while_another_sleeps, 1, 0, false},
 		{"room_while_another_pulls", room_while_another_pulls, 1, 0, false},
 		{"pull_of_unfinished_by_fences", pull_of_unfinished_by_fences, 0, 0, false},
+		{"last_room_against_room_fd", last_room_against_room_fd, 2, 0, false},
+		{"last_room_against_room_fd_by_fences", last_room_against_room_fd_by_fences, 0, 0, false},
 		{"pull_into_a_full_window_by_fences", pull_into_a_full_window_by_fences, 0, 0, false},
 		{"pull_while_another_sleeps_by_fences", pull_while_another_sleeps_by_fences, 0, 0, false},
 		{"two_in_a_row", two_in_a_row, 2, 0, false},

@@ -12,6 +12,7 @@
 #include "sched.h"
 
 #include <linux/padata.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -171,6 +172,14 @@ static inline void world_end(struct world *w)
 	padata_free(w->pinst);
 	sched_explore(false);
 	destroy_workqueue(w->wq);
+}
+
+/* What padata_room_fd() gave. */
+static inline bool readable(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, 0) == 1;
 }
 
 static inline void submit_all(struct job *jobs, int n)
