@@ -12,7 +12,7 @@ with open(os.path.join(rig.HERE, "../../doc/gateway.md"), encoding="utf-8") as d
 
 # What a test machine has not: the second machine's file system, and systemd.
 STAND_INS = {
-    "scp": "mkdir -p %s/b && cp \"$1\" %s/b/" % (rig.WORK, rig.WORK),
+    "scp": "[ \"$2\" = 192.0.2.2: ] && cp \"$1\" %s/home-b/" % rig.WORK,
     "systemctl": "[ \"$*\" = 'enable --now padata-esp@office' ]",
     "padata-esp": "exec %s \"$@\"" % os.path.abspath(rig.ESP),
 }
@@ -21,12 +21,13 @@ STAND_INS = {
 def begin(namespace, block):
     """Runs the commands of one machine, then what systemd would."""
     directory = "%s/%s" % (rig.WORK, namespace.name)
+    home = "%s/home-%s" % (rig.WORK, namespace.name)
     os.makedirs(rig.WORK + "/bin", exist_ok=True)
     for name, script in STAND_INS.items():
         with open(os.open("%s/bin/%s" % (rig.WORK, name), os.O_WRONLY | os.O_CREAT, 0o755), "w", encoding="ascii") as f:
             f.write("#!/bin/sh\n%s\n" % script)
     namespace.run("sh", "-e", "-c", block.replace("/etc/padata-esp", directory),
-                  env={**os.environ, "PATH": "%s/bin:%s" % (rig.WORK, os.environ["PATH"])})
+                  env={**os.environ, "HOME": home, "PATH": "%s/bin:%s" % (rig.WORK, os.environ["PATH"])})
     with open(os.path.join(rig.HERE, "../../gateway/padata-esp@.service.in"), encoding="utf-8") as unit:
         command = re.search(r"(?m)^ExecStart=@BINDIR@/padata-esp (.*)$", unit.read())[1]
     command = command.replace("/etc/padata-esp", directory).replace("%i", "office")
@@ -40,6 +41,8 @@ def from_nothing_to_a_tunnel():
     rig.equal(len(blocks), 2, "blocks of commands in doc/gateway.md")
     a, b = rig.Namespace("a"), rig.Namespace("b")
     rig.join(a, ["192.0.2.1/24"], b, ["192.0.2.2/24"])
+    for namespace in (a, b):
+        os.makedirs("%s/home-%s" % (rig.WORK, namespace.name))
     gateways = [begin(a, blocks[0]), begin(b, blocks[1])]
     rig.until(lambda: all(n.link("esp0") for n in (a, b)), "both devices")
     a.run("ping", "-q", "-n", "-c", 10, "-i", 0.2, "-w", rig.PATIENCE, "10.2.0.1", status=None)
