@@ -287,6 +287,7 @@ static void send_burst(struct gw_burst *b)
 	uint32_t largest = gw_peer_mtu(sa->peer) - (line->family == 4 ? 28 : 48);
 	struct sockaddr_storage to;
 	struct gw_send s = {.to = &to, .to_len = gw_peer_address(sa->peer, &to)};
+	bool singly = false;
 
 	for (uint32_t i = 0, n; i < b->count; i += n) {
 		const struct esp_pkt *last;
@@ -295,7 +296,7 @@ static void send_burst(struct gw_burst *b)
 		n = 1;
 		if (b->pkts[i].drop != ESP_OK)
 			continue;
-		if (atomic_load_explicit(&line->gso, memory_order_relaxed))
+		if (!singly && atomic_load_explicit(&line->gso, memory_order_relaxed))
 			n = run_length(b, i, largest);
 		last = &b->pkts[i + n - 1];
 		s.data = b->pkts[i].data;
@@ -305,7 +306,8 @@ static void send_burst(struct gw_burst *b)
 		s.df = b->piece[i].df;
 		error = gw_line_send(line, &s);
 		if (error == -EIO && n > 1) {
-			n = 0; /* once more, one by one */
+			singly = true;
+			n = 0; /* once more */
 			continue;
 		}
 		if (error) {

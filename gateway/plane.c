@@ -343,6 +343,14 @@ uint32_t gw_plane_mtu(struct gw_plane *p)
 	return least;
 }
 
+bool gw_plane_segments(const struct gw_plane *p)
+{
+	for (size_t i = 0; i < p->line_count; i++)
+		if (!atomic_load_explicit(&p->lines[i].gso, memory_order_relaxed))
+			return false;
+	return true;
+}
+
 int gw_plane_event_fd(const struct gw_plane *p)
 {
 	return p->events.fd;

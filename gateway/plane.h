@@ -78,6 +78,9 @@ int gw_plane_tick(struct gw_plane *plane);
  * outbound SA. What the TUN device's MTU should be where it is `auto`. */
 uint32_t gw_plane_mtu(struct gw_plane *plane);
 
+/* Whether UDP_SEGMENT works on all sockets, as far as sends have shown by now. Never sleeps. */
+bool gw_plane_segments(const struct gw_plane *plane);
+
 /* Events. */
 
 enum gw_event_kind {

@@ -131,9 +131,7 @@ void gw_plane_stats(struct gw_plane *p, struct gw_plane_stats *s)
 	s->peer_moves = gw_counted(&p->peer_moves);
 	s->tun_offloads = p->tun.offloads;
 	s->udp_offloads = p->udp_offloads;
-	for (size_t i = 0; i < p->line_count; i++)
-		if (!atomic_load_explicit(&p->lines[i].gso, memory_order_relaxed))
-			s->udp_offloads.gso = false;
+	s->udp_offloads.gso = gw_plane_segments(p);
 	s->backend = w ? w->name : "";
 	for (; w; w = w->next)
 		add_cpu(s, w);

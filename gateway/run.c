@@ -114,17 +114,29 @@ static int start_plane(struct gw_gateway *g, char err[ESP_ERROR_LEN])
 	return code;
 }
 
-static void say_what_is_missing(const struct gw_gateway *g)
+static void say_slower(const struct gw_gateway *g, const char *why)
 {
-	const char *lacks[] = {gw_tun_lacks(&g->tun), gw_udp_lacks(&g->udp)};
 	char line[ESP_ERROR_LEN];
 
-	for (size_t i = 0; i < 2; i++) {
-		if (!lacks[i])
-			continue;
-		snprintf(line, sizeof(line), "slower than it could be: %s", lacks[i]);
-		g->say(line);
-	}
+	if (!why)
+		return;
+	snprintf(line, sizeof(line), "slower than it could be: %s", why);
+	g->say(line);
+}
+
+static void say_what_is_missing(const struct gw_gateway *g)
+{
+	say_slower(g, gw_tun_lacks(&g->tun));
+	say_slower(g, gw_udp_lacks(&g->udp));
+}
+
+/* That the sockets know an offload does not mean that the device on the way does. */
+static void say_what_does_not_work(struct gw_gateway *g)
+{
+	if (!g->udp.offloads.gso || gw_plane_segments(g->plane))
+		return;
+	g->udp.offloads.gso = false;
+	say_slower(g, "UDP_SEGMENT does not work on this path: one system call for each packet sent");
 }
 
 static enum gw_end start(struct run *r, char err[ESP_ERROR_LEN])
@@ -187,6 +199,7 @@ static void tick(struct run *r)
 		r->tick_at = now + (uint64_t)gw_plane_tick(g->plane);
 		gw_sas_tick(g);
 		follow_mtu(g);
+		say_what_does_not_work(g);
 	}
 	if (r->watchdog && now >= r->watchdog_at) {
 		r->watchdog_at = now + r->watchdog;

@@ -105,6 +105,8 @@ void gw_udp_close(struct gw_udp *udp)
 
 const char *gw_udp_lacks(const struct gw_udp *udp)
 {
+	if (!udp->offloads.gso && !udp->offloads.gro)
+		return "UDP_SEGMENT and UDP_GRO are not there: one system call for each packet";
 	if (!udp->offloads.gso)
 		return "UDP_SEGMENT is not there: one system call for each packet sent";
 	if (!udp->offloads.gro)

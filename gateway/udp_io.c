@@ -104,11 +104,10 @@ int gw_line_send(struct gw_line *line, const struct gw_send *s)
 	}
 	error = send_once(line, s);
 	pthread_rwlock_unlock(&line->lock);
-	if (s->size < s->len && (error == -EIO || error == -EINVAL)) {
+	if (s->size < s->len && error == -EIO)
 		atomic_store_explicit(&line->gso, false, memory_order_relaxed);
-		error = -EIO;
-	}
-	return error;
+	/* Before Linux 6.14 this is how a path is reported that has become too narrow for several at once. */
+	return s->size < s->len && error == -EINVAL ? -EIO : error;
 }
 
 static void read_control(struct msghdr *m, struct gw_receive *r)

@@ -35,7 +35,7 @@ struct gw_send {
 /*
  * Sends one packet, or, where line->gso is set, several. Any thread. Waits a few milliseconds at most for
  * room. 0 or -errno: -EAGAIN there was no room, -EMSGSIZE larger than the path carries, -EIO several cannot
- * be sent at once on this path: line->gso is off from now on.
+ * be sent at once: these, or any on this path; then line->gso is off from now on.
  */
 int gw_line_send(struct gw_line *line, const struct gw_send *send);
 

@@ -10,8 +10,15 @@ $(SLOW_ESP): LDFLAGS += -Wl,--wrap=esp_seal_burst,--wrap=esp_open_burst
 $(SLOW_ESP): $(BUILD)/tests/gateway/slow.o $(ESP_TOOL_OBJ) $(GW_A) $(ESP_A) $(LIB_A)
 	@echo "  LD $@"
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
+# A gateway whose kernel lacks what it is told to lack.
+POOR_ESP := $(BUILD)/tests/gateway/poor-padata-esp
+$(BUILD)/tests/gateway/poor.o: CPPFLAGS_ALL := -D_GNU_SOURCE -MMD -MP $(CPPFLAGS)
+$(POOR_ESP): LDFLAGS += -Wl,--wrap=ioctl,--wrap=setsockopt,--wrap=sendmsg
+$(POOR_ESP): $(BUILD)/tests/gateway/poor.o $(ESP_TOOL_OBJ) $(GW_A) $(ESP_A) $(LIB_A)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) -o $@ $^ $(ESP_LIBS) -lpcap -lm
 ifneq ($(and $(HAVE_OPENSSL),$(HAVE_PCAP),$(filter gateway,$(TEST_ROOMS))),)
-tests: $(SLOW_ESP)
+tests: $(SLOW_ESP) $(POOR_ESP)
 endif
 
 check-gateway: deps
