@@ -63,7 +63,7 @@ int gw_include_read(struct gw_parse *p)
 	const char *slash = strrchr(p->names[0], '/');
 	struct word first = p->x.w;
 	struct lex outer;
-	char name[256], *shown, *text = NULL;
+	char name[256], why[ESP_ERROR_LEN] = "", *shown, *text = NULL;
 	size_t len = 0;
 	int err;
 
@@ -83,9 +83,9 @@ int gw_include_read(struct gw_parse *p)
 	free(shown);
 	if (err < 0)
 		return p->x.code = err;
-	err = p->includes->read(p->includes->arg, name, &text, &len, p->x.err);
+	err = p->includes->read(p->includes->arg, name, &text, &len, why);
 	if (err) {
-		p->x.has_error = true;
+		lex_fail(&p->x, why);
 		return p->x.code = err;
 	}
 	p->included = true;

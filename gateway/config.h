@@ -71,9 +71,10 @@ struct gw_config {
 
 	uint32_t keepalive; /* seconds; 0: none are sent */
 	char user[GW_NAME_MAX];
-	char control[GW_PATH_MAX];	/* path of the control socket */
-	char metrics_file[GW_FILE_MAX]; /* "": none */
-	struct gw_endpoint metrics;	/* loopback; family 0: none */
+	uint32_t user_line, cpus_line, backend_line; /* of the file; 0: none */
+	char control[GW_PATH_MAX];		     /* path of the control socket */
+	char metrics_file[GW_FILE_MAX];		     /* "": none */
+	struct gw_endpoint metrics;		     /* loopback; family 0: none */
 	enum esp_backend backend;
 	bool has_cpus; /* false: all that are usable */
 	cpumask_var_t cpus;

@@ -15,6 +15,8 @@ struct gw_opener {
 int gw_config_load(const char *path, const struct gw_opener *opener, struct gw_config **config,
 		   char err[ESP_ERROR_LEN]);
 
+/* "auto", "openssl", "ipsec-mb". */
+const char *gw_backend_name(enum esp_backend which);
 /* What was understood, one thing a line, without keys. */
 void gw_config_print(FILE *to, const struct gw_config *config);
 

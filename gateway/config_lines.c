@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "address.h"
 #include "config_parse.h"
 
 int gw_take_text(struct lex *x, char *to, size_t size, const char *what)
@@ -50,13 +51,31 @@ static int p_tun(struct gw_parse *p)
 	return take_name(&p->x, p->config->tun, sizeof(p->config->tun), "-_.", what);
 }
 
+/* Whether one of the prefixes is the last of them, too; then it is an error, at the word. */
+static bool is_twice(struct lex *x, const struct word *at, const struct esp_prefix *p, size_t count)
+{
+	const struct esp_prefix *last = &p[count - 1];
+
+	for (size_t i = 0; i + 1 < count; i++) {
+		if (!gw_addr_same(&p[i].addr, &last->addr) || p[i].len != last->len)
+			continue;
+		x->w = *at;
+		lex_fail(x, "it is there already");
+		return true;
+	}
+	return false;
+}
+
 static int p_address(struct gw_parse *p)
 {
 	struct gw_config *c = p->config;
+	struct word first = p->x.w;
 
 	if (c->address_count == GW_ADDRESSES_MAX)
 		return lex_fail(&p->x, "more addresses than 16");
-	return lex_prefix(&p->x, &c->addresses[c->address_count++]);
+	if (lex_prefix(&p->x, &c->addresses[c->address_count++]) != 0)
+		return -EINVAL;
+	return is_twice(&p->x, &first, c->addresses, c->address_count) ? -EINVAL : 0;
 }
 
 static bool has_host_bits(const struct esp_prefix *p)
@@ -89,7 +108,7 @@ static int p_route(struct gw_parse *p)
 				"bits are set behind the prefix length; a route is written as 10.2.0.0/16");
 	}
 	c->route_count++;
-	return 0;
+	return is_twice(&p->x, &before.w, c->routes, c->route_count) ? -EINVAL : 0;
 }
 
 static int p_mtu(struct gw_parse *p)
@@ -161,6 +180,7 @@ static int p_keepalive(struct gw_parse *p)
 
 static int p_user(struct gw_parse *p)
 {
+	p->config->user_line = p->x.w.line;
 	return take_name(&p->x, p->config->user, sizeof(p->config->user), "-_.",
 			 "the name of a user is needed here");
 }
@@ -171,6 +191,7 @@ static int p_cpus(struct gw_parse *p)
 	struct word first = p->x.w;
 	char list[1024];
 
+	p->config->cpus_line = first.line;
 	if (lex_take(&p->x, "all")) {
 		p->config->has_cpus = false;
 		return 0;
@@ -191,6 +212,7 @@ static int p_backend(struct gw_parse *p)
 	struct word first = p->x.w;
 	char name[16];
 
+	p->config->backend_line = first.line;
 	if (gw_take_text(&p->x, name, sizeof(name), what) != 0)
 		return -EINVAL;
 	if (esp_backend_parse(name, &p->config->backend) != 0) {

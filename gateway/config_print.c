@@ -5,6 +5,15 @@
 #include "address.h"
 #include "config_file.h"
 
+const char *gw_backend_name(enum esp_backend which)
+{
+	static const char *const names[] = {[ESP_BACKEND_AUTO] = "auto",
+					    [ESP_BACKEND_OPENSSL] = "openssl",
+					    [ESP_BACKEND_IPSEC_MB] = "ipsec-mb"};
+
+	return names[which];
+}
+
 static void print_prefix(FILE *to, const struct esp_prefix *p)
 {
 	char text[GW_ADDRESS_TEXT];
@@ -87,9 +96,6 @@ static void print_prefixes(FILE *to, const char *name, const struct esp_prefix *
 
 void gw_config_print(FILE *to, const struct gw_config *c)
 {
-	static const char *const backends[] = {[ESP_BACKEND_AUTO] = "auto",
-					       [ESP_BACKEND_OPENSSL] = "openssl",
-					       [ESP_BACKEND_IPSEC_MB] = "ipsec-mb"};
 	char text[1024];
 
 	fprintf(to, "%-10s %s\n", "tun", c->tun);
@@ -104,7 +110,7 @@ void gw_config_print(FILE *to, const struct gw_config *c)
 	if (c->has_cpus)
 		padata_cpulist_print(text, sizeof(text), c->cpus);
 	fprintf(to, "%-10s %s\n", "cpus", c->has_cpus ? text : "all");
-	fprintf(to, "%-10s %s\n", "backend", backends[c->backend]);
+	fprintf(to, "%-10s %s\n", "backend", gw_backend_name(c->backend));
 	fprintf(to, "%-10s %s\n", "user", c->user);
 	if (c->keepalive)
 		fprintf(to, "%-10s every %" PRIu32 " s\n", "keepalive", c->keepalive);

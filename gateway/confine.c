@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <linux/capability.h>
-#include <pwd.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -15,23 +14,6 @@
 #ifndef MCL_ONFAULT
 #define MCL_ONFAULT 4
 #endif
-
-int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN])
-{
-	struct passwd *p;
-
-	errno = 0;
-	p = getpwnam(name);
-	if (!p) {
-		int code = errno ? -errno : -ENOENT;
-
-		snprintf(err, ESP_ERROR_LEN, "user %s: %s", name,
-			 errno ? strerror(errno) : "there is no such user");
-		return code;
-	}
-	*user = (struct gw_user){p->pw_uid, p->pw_gid};
-	return 0;
-}
 
 const char *gw_confine_memory(void)
 {

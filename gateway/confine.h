@@ -3,9 +3,7 @@
 #ifndef GW_CONFINE_H
 #define GW_CONFINE_H
 
-#include <sys/types.h>
-
-#include "config.h"
+#include "machine.h"
 
 /* The leak checker looks at the process from outside when it ends, by calls of its own. */
 #ifdef __SANITIZE_ADDRESS__
@@ -18,14 +16,6 @@
 #ifndef GW_SANITIZED
 #define GW_SANITIZED 0
 #endif
-
-struct gw_user {
-	uid_t uid;
-	gid_t gid;
-};
-
-/* Looks the user up. 0 or -errno and one line in `err`. */
-int gw_user_find(const char *name, struct gw_user *user, char err[ESP_ERROR_LEN]);
 
 /* No core dump, no tracing by the user's other processes; and no page of this process, those to come
  * included, goes to swap. To be called before there are keys. Returns NULL, or what of it the system refused

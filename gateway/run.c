@@ -154,7 +154,7 @@ static enum gw_end start(struct run *r, char err[ESP_ERROR_LEN])
 	open_to_swap = gw_confine_memory();
 	if (gw_config_load(g->path, &opener, &g->config, err) != 0)
 		return GW_END_CONFIG;
-	if (gw_user_find(g->config->user, &user, err) != 0)
+	if (gw_machine_has(g->path, g->config, &user, err) != 0)
 		return GW_END_SYSTEM;
 	g->numbers = gw_numbers_open(g->path, err);
 	if (!g->numbers)

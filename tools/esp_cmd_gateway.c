@@ -10,6 +10,7 @@
 
 #include "config_file.h"
 #include "esp_tool.h"
+#include "machine.h"
 #include "run.h"
 
 static int open_beside(void *arg, const char *name)
@@ -35,10 +36,13 @@ static int check(const char *path)
 	int directory = open_directory(path);
 	struct gw_opener opener = {open_beside, &directory};
 	struct gw_config *config;
+	struct gw_user user;
 	char err[ESP_ERROR_LEN];
 
 	if (gw_config_load(path, &opener, &config, err) != 0)
 		esp_fail(ESP_EXIT_SA, "%s", err);
+	if (gw_machine_has(path, config, &user, err) != 0)
+		esp_fail(ESP_EXIT_SYSTEM, "%s", err);
 	gw_config_print(stdout, config);
 	gw_config_free(config);
 	close(directory);

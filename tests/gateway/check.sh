@@ -78,6 +78,31 @@ place_of_an_error() {
 	echo "src 192.0.2.1 dst 192.0.2.2 proto ah" >>"$dir/keys"
 	status 3 check_it
 	says "/keys:.*: 'ah': only esp"
+	good
+	rm "$dir/keys"
+	status 3 check_it
+	says "a.conf:5: 'keys': .*/keys: No such file"
+	good
+	chmod 644 "$dir/keys"
+	status 3 check_it
+	says "a.conf:5: 'keys': .*/keys: it holds keys"
+}
+
+what_the_machine_lacks() {
+	good
+	echo "user nobody-at-all" >>"$dir/a.conf"
+	status 6 check_it
+	says "a.conf:9: 'nobody-at-all': there is no such user"
+	good
+	echo "cpus 0" >>"$dir/a.conf"
+	status 0 check_it
+	[ "$(nproc)" -gt 1 ] || return 0
+	first=$(taskset -pc $$ | sed 's/.*: //; s/[-,].*//')
+	last=$(taskset -pc $$ | sed 's/.*[-, ]//')
+	good
+	echo "cpus $last" >>"$dir/a.conf"
+	status 6 taskset -c "$first" "$esp" gateway --config "$dir/a.conf" --check
+	says "a.conf:9: '$last': none of these CPUs can be used"
 }
 
 usage() {
@@ -115,6 +140,7 @@ check "--check: the example of the manual" example_of_the_manual
 check "--check refuses what others may read" others_may_read
 check "--check: files that cannot be read" not_to_be_read
 check "--check names file, line and word" place_of_an_error
+check "--check names what the machine lacks" what_the_machine_lacks
 check "gateway, ctl, top: wrong usage" usage
 if command -v systemd-analyze >/dev/null; then
 	check "the unit is what systemd expects, and confined" unit

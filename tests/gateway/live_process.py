@@ -231,7 +231,7 @@ def refusals():
     text = text.replace("local 192.0.2.1 port 4500", "local 192.0.2.1 port 4600")
     refused(variant(text), 6, "tun0")
     text = text.replace("tun tun0", "tun tun9")
-    refused(variant(text + "user nobody-at-all\n"), 6, "there is no such user")
+    refused(variant(text + "user nobody-at-all\n"), 6, "other.conf:%d: 'nobody-at-all': there is no such user" % (text.count("\n") + 1))
     refused(variant(text + "route 10.2.0.0/24\n"), 6, "route 10.2.0.0/24: File exists")
     refused(variant(text + "cpus 0\n" + "metrics 127.0.0.1:1\n" + "backend nothing\n"), 3, "'nothing'")
     os.chmod(variant(text).config, 0o640)

@@ -47,7 +47,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	va_start(list, request);
 	arg = va_arg(list, unsigned long);
 	va_end(list);
-	if (request == TUNSETIFF && ((const struct ifreq *)arg)->ifr_flags & IFF_VNET_HDR && lacks("vnet_hdr"))
+	if (request == TUNSETIFF && ((const struct ifreq *)arg)->ifr_flags & IFF_VNET_HDR &&
+	    lacks("vnet_hdr"))
 		return fail(EINVAL);
 	if (request == TUNSETOFFLOAD &&
 	    ((arg & TUN_F_USO && lacks("uso")) || (arg & TUN_F_TSO_ECN && lacks("ecn")) ||

@@ -155,6 +155,8 @@ static const struct {
     {LOCAL "metrics ::1]:9", "2: '::1]:9'", "loopback"},
     {LOCAL "metrics :", "2: ':'", "loopback"},
     {LOCAL "metrics file x", "2: 'x'", "begins with '/'"},
+    {LOCAL "address 10.1.0.1/24\naddress 10.1.0.1/25\naddress 10.1.0.1/24", "4: '10.1.0.1/24'", "already"},
+    {LOCAL "route 10.0.0.0/8\nroute fd00::/8\nroute 10.0.0.0/9 route fd00::/8", "4: 'fd00::/8'", "already"},
     {LOCAL "include other", "2: 'other'", "included"},
     {LOCAL "include /etc/x", "2: '/etc/x'", "without '/'"},
     {LOCAL "include .x", "2: '.x'", "without '/'"},
@@ -244,7 +246,7 @@ static void includes(void)
 	    {LOCAL "include bad", "/etc/bad:3: 'mtu': an included file", -EINVAL},
 	    {LOCAL "include worse", "/etc/worse:2: 'src': nothing says", -EINVAL},
 	    {LOCAL "include open", "/etc/open:1: '''", -EINVAL},
-	    {LOCAL "include none\nmtu 1", "/etc/none: No such file", -ENOENT},
+	    {LOCAL "include none\nmtu 1", "/etc/a.conf:2: 'none': /etc/none: No such file", -ENOENT},
 	};
 
 	for (size_t i = 0; i < sizeof(t) / sizeof(*t); i++) {
