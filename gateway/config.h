@@ -119,6 +119,7 @@ const char *gw_config_unselected(const struct gw_config *config, enum gw_dir dir
 
 /* Whether the policy's template means the SA. */
 bool gw_policy_means(const struct gw_policy *policy, enum gw_dir dir, const struct esp_sa *sa);
+bool gw_same_selector(const struct esp_selector *a, const struct esp_selector *b);
 /* What stands for a policy where none means the SA: its own selector. */
 struct gw_policy gw_policy_of(enum gw_dir dir, const struct esp_sa *sa);
 

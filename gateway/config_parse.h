@@ -22,7 +22,6 @@ struct gw_parse {
 int gw_line_read(struct gw_parse *p);
 /* A policy, whose `src` is the current word. */
 int gw_policy_read(struct gw_parse *p);
-bool gw_same_selector(const struct esp_selector *a, const struct esp_selector *b);
 /* The text of a file that `include` named, from its first word. */
 int gw_include_read(struct gw_parse *p);
 /* Takes the current word as a text of fewer than `size` bytes. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "address.h"
+#include "emit.h"
 #include "gateway.h"
 #include "sa_lex.h"
 #include "sadb.h"
@@ -149,10 +150,23 @@ static int events(struct command *c)
 static int reload(struct command *c)
 {
 	int err = gw_reload(c->g, c->err);
+	struct gw_emit e;
 
-	if (!err && c->err[0] && !c->client->json)
-		fprintf(c->to, "%s\n", c->err);
-	return err;
+	if (err)
+		return err;
+	if (!c->client->json) {
+		if (c->err[0])
+			fprintf(c->to, "%s\n", c->err);
+		return 0;
+	}
+	gw_emit_start(&e, c->to, true);
+	gw_emit_open(&e, NULL);
+	gw_emit_bool(&e, "ok", true);
+	if (c->err[0])
+		gw_emit_text(&e, "note", c->err);
+	gw_emit_close(&e);
+	fputc('\n', c->to);
+	return 0;
 }
 
 static const struct {
@@ -160,9 +174,9 @@ static const struct {
 	int (*run)(struct command *c);
 	bool answers; /* has something to say beyond ok */
 } commands[] = {
-    {"sa", "add", sa_add, false},    {"sa", "del", sa_del, false}, {"sa", "list", sa_list, true},
-    {"stats", NULL, stats, true},    {"cpus", NULL, cpus, true},   {"events", NULL, events, true},
-    {"reload", NULL, reload, false},
+    {"sa", "add", sa_add, false},   {"sa", "del", sa_del, false}, {"sa", "list", sa_list, true},
+    {"stats", NULL, stats, true},   {"cpus", NULL, cpus, true},	  {"events", NULL, events, true},
+    {"reload", NULL, reload, true},
 };
 
 static int run(struct command *c, bool *answers)

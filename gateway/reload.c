@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "address.h"
 #include "config_file.h"
 #include "gateway.h"
 
@@ -24,6 +25,15 @@ static bool same_bytes(const void *a, size_t count_a, const void *b, size_t coun
 	return count_a == count_b && (!count_a || !memcmp(a, b, count_a * size));
 }
 
+static bool same_endpoints(const struct gw_endpoint *a, size_t count_a, const struct gw_endpoint *b,
+			   size_t count_b)
+{
+	for (size_t i = 0; i < count_a && count_a == count_b; i++)
+		if (!gw_endpoint_same(&a[i], &b[i]))
+			return false;
+	return count_a == count_b;
+}
+
 /* The names of what has changed and cannot be changed while it runs. */
 static void name_the_rest(const struct gw_config *a, const struct gw_config *b, char *to, size_t size)
 {
@@ -36,13 +46,14 @@ static void name_the_rest(const struct gw_config *a, const struct gw_config *b, 
 				   sizeof(*a->addresses))},
 	    {"route", same_bytes(a->routes, a->route_count, b->routes, b->route_count, sizeof(*a->routes))},
 	    {"mtu", a->mtu == b->mtu},
-	    {"local", same_bytes(a->locals, a->local_count, b->locals, b->local_count, sizeof(*a->locals))},
+	    {"local", same_endpoints(a->locals, a->local_count, b->locals, b->local_count)},
+	    {"remote", same_endpoints(a->remotes, a->remote_count, b->remotes, b->remote_count)},
 	    {"keepalive", a->keepalive == b->keepalive},
 	    {"user", !strcmp(a->user, b->user)},
 	    {"backend", a->backend == b->backend},
 	    {"control", !strcmp(a->control, b->control)},
-	    {"metrics", !memcmp(&a->metrics, &b->metrics, sizeof(a->metrics)) &&
-			    !strcmp(a->metrics_file, b->metrics_file)},
+	    {"metrics",
+	     gw_endpoint_same(&a->metrics, &b->metrics) && !strcmp(a->metrics_file, b->metrics_file)},
 	};
 	size_t used = 0;
 

@@ -171,7 +171,9 @@ static bool same_sa(const struct esp_sa *a, const struct esp_sa *b)
 	return a->alg == b->alg && a->flags == b->flags && a->key_len == b->key_len &&
 	       !memcmp(a->key, b->key, sizeof(a->key)) && !memcmp(a->salt, b->salt, sizeof(a->salt)) &&
 	       a->auth_key_len == b->auth_key_len && !memcmp(a->auth_key, b->auth_key, sizeof(a->auth_key)) &&
-	       gw_addr_same(&a->src, &b->src) && a->reqid == b->reqid;
+	       gw_addr_same(&a->src, &b->src) && a->reqid == b->reqid &&
+	       a->replay_window == b->replay_window && !memcmp(&a->limits, &b->limits, sizeof(a->limits)) &&
+	       a->has_sel == b->has_sel && (!a->has_sel || gw_same_selector(&a->sel, &b->sel));
 }
 
 static struct esp_sa **find_in(const struct gw_config *c, const struct esp_sa *sa)

@@ -128,9 +128,16 @@ def hang_up():
     gateway.process.send_signal(signal.SIGHUP)
     rig.until(lambda: listed(gateway) == set(rig.spis(second + third)), "the SAs of the first file to go")
     rig.until(lambda: "takes effect at the next start: keepalive\n" in gateway.log(), "the line about the keepalive")
+    told = gateway.ctl("reload")
+    rig.equal(told, {"ok": True}, "what reload says of a file that is as it was")
+    rewrite(gateway, second, ["cpus all", "keepalive 7", "remote 192.0.2.2 port 4501"])
+    told = gateway.ctl("reload")
+    rig.check(told["ok"] and told["note"].endswith("takes effect at the next start: remote"), "note of reload: %s" % told)
     lines = gateway.log().count("\n")
     for text, why in ((gateway.text(second, ["mtu 5"]), ": '5': auto or 576"),
                       (gateway.text(second.replace(re.findall(r"0x[0-9a-f]{30,}", second)[0], "0x" + "ab" * 20), ()), "it has changed"),
+                      (gateway.text(second.replace("reqid 1 mode tunnel", "reqid 1 mode tunnel limit packet-hard 9"), ()), "it has changed"),
+                      (gateway.text(second.replace("replay-window 1024", "replay-window 64"), ()), "it has changed"),
                       (gateway.text(second + "src 192.0.2.1 dst 192.0.2.2 proto esp spi 5 reqid 9 mode tunnel "
                                     "aead 'rfc4106(gcm(aes))' 0x" + "00" * 20 + " 128\n", ()), "nothing says")):
         rig.keep("a.conf", text)
