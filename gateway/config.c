@@ -211,6 +211,7 @@ static struct gw_config *new_config(void)
 	}
 	strcpy(c->tun, "padata0");
 	strcpy(c->user, "nobody");
+	c->dscp = GW_DSCP_COPY;
 	c->keepalive = 20;
 	return c;
 }

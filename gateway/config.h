@@ -29,6 +29,7 @@
 #define GW_CONTROL_DIRECTORY "/run/padata-esp"
 #define GW_PATH_MAX 108u /* of a socket's address */
 #define GW_FILE_MAX 512u
+#define GW_DSCP_COPY 64u
 #define GW_NAME_MAX 33u /* of a user */
 
 struct gw_endpoint {
@@ -69,6 +70,7 @@ struct gw_config {
 	struct gw_endpoint *remotes; /* the UDP port of a peer, where its SAs' encap is not to say it */
 	size_t remote_count;
 
+	uint32_t dscp;	    /* of the outer header; GW_DSCP_COPY: the inner packet's */
 	uint32_t keepalive; /* seconds; 0: none are sent */
 	char user[GW_NAME_MAX];
 	uint32_t user_line, cpus_line, backend_line; /* of the file; 0: none */

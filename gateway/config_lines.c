@@ -172,6 +172,15 @@ static int p_remote(struct gw_parse *p)
 	return 0;
 }
 
+static int p_dscp(struct gw_parse *p)
+{
+	if (lex_take(&p->x, "copy")) {
+		p->config->dscp = GW_DSCP_COPY;
+		return 0;
+	}
+	return take_number(&p->x, 0, GW_DSCP_COPY - 1, &p->config->dscp, "copy or 0 to 63 is needed here");
+}
+
 static int p_keepalive(struct gw_parse *p)
 {
 	return take_number(&p->x, 0, 3600, &p->config->keepalive,
@@ -281,19 +290,13 @@ static const struct {
 	bool many;   /* may come more than once */
 	bool in_any; /* may stand in an included file */
 } lines[] = {
-    {"tun", p_tun, false, false},
-    {"address", p_address, true, false},
-    {"route", p_route, true, false},
-    {"mtu", p_mtu, false, false},
-    {"local", p_local, true, false},
-    {"remote", p_remote, true, true},
-    {"keepalive", p_keepalive, false, false},
-    {"user", p_user, false, false},
-    {"cpus", p_cpus, false, false},
-    {"backend", p_backend, false, false},
-    {"control", p_control, false, false},
-    {"metrics", p_metrics, true, false},
-    {"include", p_include, true, false},
+    {"tun", p_tun, false, false},	  {"address", p_address, true, false},
+    {"route", p_route, true, false},	  {"mtu", p_mtu, false, false},
+    {"local", p_local, true, false},	  {"remote", p_remote, true, true},
+    {"dscp", p_dscp, false, false},	  {"keepalive", p_keepalive, false, false},
+    {"user", p_user, false, false},	  {"cpus", p_cpus, false, false},
+    {"backend", p_backend, false, false}, {"control", p_control, false, false},
+    {"metrics", p_metrics, true, false},  {"include", p_include, true, false},
 };
 
 int gw_line_read(struct gw_parse *p)

@@ -112,6 +112,10 @@ void gw_config_print(FILE *to, const struct gw_config *c)
 	fprintf(to, "%-10s %s\n", "cpus", c->has_cpus ? text : "all");
 	fprintf(to, "%-10s %s\n", "backend", gw_backend_name(c->backend));
 	fprintf(to, "%-10s %s\n", "user", c->user);
+	if (c->dscp == GW_DSCP_COPY)
+		fprintf(to, "%-10s copied\n", "dscp");
+	else
+		fprintf(to, "%-10s %" PRIu32 "\n", "dscp", c->dscp);
 	if (c->keepalive)
 		fprintf(to, "%-10s every %" PRIu32 " s\n", "keepalive", c->keepalive);
 	else

@@ -125,10 +125,12 @@ static bool fits_path(struct gw_plane *p, struct arrival *a, bool inner_df)
 	return false;
 }
 
-static uint8_t outer_class(const struct esp_sa *esp, uint8_t inner)
+static uint8_t outer_class(const struct gw_plane *p, const struct esp_sa *esp, uint8_t inner)
 {
-	return inner & (esp->flags & ESP_SA_NO_ECN ? 0xfc : 0xff) &
-	       (esp->flags & ESP_SA_NO_ENCAP_DSCP ? 0x03 : 0xff);
+	uint32_t ecn = esp->flags & ESP_SA_NO_ECN ? 0 : inner & 0x03u;
+	uint32_t dscp = esp->flags & ESP_SA_NO_ENCAP_DSCP ? 0 : inner & 0xfcu;
+
+	return (uint8_t)(ecn | (p->dscp == GW_DSCP_COPY ? dscp : p->dscp << 2));
 }
 
 /* Reads what lies at `at`; false: it was dropped and counted. */
@@ -169,7 +171,7 @@ static bool arrive(struct gw_plane *p, struct arrival *a, const uint8_t *at, uin
 		return false;
 	}
 	a->family = flow.src.family;
-	a->tclass = outer_class(a->sa->esp, ip_get_class(at));
+	a->tclass = outer_class(p, a->sa->esp, ip_get_class(at));
 	a->room = total;
 	return fits_path(p, a, a->family == 4 && get16(at + 6) & IP_DF);
 }

@@ -376,6 +376,7 @@ static void set_up(struct gw_plane *p, const struct gw_config *config, const str
 	p->tun = *tun;
 	p->udp_offloads = udp->offloads;
 	p->keepalive = config->keepalive;
+	p->dscp = config->dscp;
 	for (size_t i = 0; i < udp->count; i++)
 		gw_line_init(&p->lines[p->line_count++], &udp->sockets[i], udp->offloads.gso);
 }

@@ -31,9 +31,9 @@ struct gw_plane;
 
 /*
  * Starts threads and passes packets from then on. Needs no privileges: call it after they were dropped. Of
- * `config` the policies, the CPUs, the backend and the keepalive interval are copied; its SAs are not
- * touched: add them by gw_plane_sa_add. The descriptors stay the caller's and must outlive the plane. NULL
- * and one line in `err`. Sleeps.
+ * `config` the policies, the CPUs, the backend, the DSCP and the keepalive interval are copied; its SAs are
+ * not touched: add them by gw_plane_sa_add. The descriptors stay the caller's and must outlive the plane.
+ * NULL and one line in `err`. Sleeps.
  */
 struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_tun *tun,
 				const struct gw_udp *udp, char err[ESP_ERROR_LEN]);

@@ -41,6 +41,7 @@ struct gw_plane {
 	struct gw_line lines[GW_LOCALS_MAX];
 	size_t line_count;
 	uint32_t keepalive;
+	uint32_t dscp;
 
 	struct gw_workers workers;
 	struct gw_events events;

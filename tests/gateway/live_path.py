@@ -73,16 +73,54 @@ def narrow_hop_is_told_by_icmp():
         rig.check(answers > 0, "nobody was told that %d bytes fit" % inner)
 
 
-def traffic_class():
-    """RFC 6040 and DSCP: copied to the outer header."""
-    tunnel = rig.Tunnel()
-    for value in (0, 0x01, 0x02, 0xb8, 0x2a):
+def outer_classes(inner, outer, lines=()):
+    """The traffic class of the outer header for each of the inner one."""
+    tunnel = rig.Tunnel(lines=lines)
+    for value, wanted in zip(inner, outer):
         sniffer = tunnel.b.start(sys.executable, "-c", SNIFF).ready()
         tunnel.a.run("ping", "-q", "-n", "-c", 1, "-W", 5, "-Q", value, rig.INNER[4][1])
         got = re.search(r"\d+", sniffer.end())[0]
-        rig.equal(int(got), value, "traffic class of the outer header")
+        rig.equal(int(got), wanted, "traffic class of the outer header around %d" % value)
     tunnel.end()
+    rig.Namespace.remove_all()
+
+
+def traffic_class():
+    """RFC 6040 and DSCP: copied to the outer header, or the DSCP is the configuration's."""
+    inner = (0, 0x01, 0x02, 0xb8, 0x2a)
+    outer_classes(inner, inner)
+    outer_classes(inner, [46 << 2 | value & 3 for value in inner], ["dscp 46"])
+
+
+# Prints the traffic class of the next echo request that comes out of the tunnel.
+INSIDE = """
+import socket
+s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+s.bind(("tun0", 0))
+print("ready", flush=True)
+while True:
+    p = s.recv(65536)
+    if p[0] >> 4 == 4 and p[9] == 1 and p[20] == 8:
+        print(p[1])
+        break
+"""
+
+
+def congestion():
+    """RFC 6040: a router's mark of congestion on the outer header reaches the inner one that can carry it; else it is a drop."""
+    for outer in (4, 6):
+        tunnel = rig.Tunnel(outer=outer, proxy=["tos=3"])
+        b = tunnel.gateways[1]
+        for value in (0x01, 0x02, 0xba):
+            sniffer = tunnel.b.start(sys.executable, "-c", INSIDE).ready()
+            tunnel.a.run("ping", "-q", "-n", "-c", 1, "-W", 1, "-Q", value, rig.INNER[4][1], status=None)
+            rig.equal(int(sniffer.end()), value | 3, "traffic class of the inner packet, sent with %d" % value)
+        rig.equal(b.dropped("in"), {}, "drops of packets that can carry the mark")
+        tunnel.a.run("ping", "-q", "-n", "-c", 2, "-i", 0.05, "-W", 1, "-Q", 0xb8, rig.INNER[4][1], status=1)
+        rig.equal(b.dropped("in"), {"ecn": 2}, "drops of packets that cannot")
+        tunnel.end()
+        rig.Namespace.remove_all()
 
 
 rig.isolate("sysctl")
-rig.cases(narrow_hop_and_the_device_follows, narrow_hop_is_told_by_icmp, traffic_class)
+rig.cases(narrow_hop_and_the_device_follows, narrow_hop_is_told_by_icmp, traffic_class, congestion)

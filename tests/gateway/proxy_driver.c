@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * proxy_driver NETNS LOCAL PEER NETNS LOCAL PEER [seed=N] [WHAT=RATE ...]: a bad network of known badness.
+ * proxy_driver NETNS LOCAL PEER NETNS LOCAL PEER [seed=N] [tos=N] [WHAT=RATE ...]: a bad network of known
+ * badness.
  *
  * Stands between two ESP-in-UDP peers and passes datagrams of port 4500 from either to the other. Each side
  * has a network namespace of its own, so the proxy can wear the address of the peer behind it on both sides,
  * and the peers' SAs are those of a direct path. WHAT happens with probability RATE to a datagram, never two
- * things to one, the same ones for the same seed and traffic:
+ * things to one, the same ones for the same seed and traffic; with `tos` it leaves with this traffic class,
+ * such as a congested router's:
  *
  *   drop      it is not passed
  *   duplicate it is passed twice in a row
@@ -45,6 +47,7 @@ static const char *const fate_names[FATES] = {"pass", "drop",	"duplicate", "reor
 					      "spi",  "replay", "old",	     "noise"};
 static double rates[FATES];
 static uint64_t seed = 1;
+static int tos;
 static volatile sig_atomic_t ended, calm, moves;
 
 struct datagram {
@@ -349,7 +352,9 @@ static int side(char *const *place, uint16_t port)
 	s = receiver(local, port);
 	if (connect(s, (struct sockaddr *)&to, len) != 0)
 		die(peer);
-	if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) != 0)
+	if (setsockopt(s, SOL_SOCKET, SO_SNDBUFFORCE, &big, sizeof(big)) != 0 ||
+	    setsockopt(s, to.ss_family == AF_INET ? IPPROTO_IP : IPPROTO_IPV6,
+		       to.ss_family == AF_INET ? IP_TOS : IPV6_TCLASS, &tos, sizeof(tos)) != 0)
 		die("setsockopt");
 	return s;
 }
@@ -370,6 +375,10 @@ static void option(const char *arg)
 
 	if (eq && !strncmp(arg, "seed=", 5)) {
 		seed = strtoull(eq + 1, NULL, 0);
+		return;
+	}
+	if (eq && !strncmp(arg, "tos=", 4)) {
+		tos = atoi(eq + 1);
 		return;
 	}
 	for (enum fate f = DROP; eq && f < FATES; f++)
@@ -404,8 +413,8 @@ int main(int argc, char **argv)
 	struct sigaction act = {.sa_handler = on_signal};
 
 	if (argc < 7) {
-		fprintf(stderr,
-			"usage: proxy_driver NETNS LOCAL PEER NETNS LOCAL PEER [seed=N] [WHAT=RATE ...]\n");
+		fprintf(stderr, "usage: proxy_driver NETNS LOCAL PEER NETNS LOCAL PEER [seed=N] [tos=N] "
+				"[WHAT=RATE ...]\n");
 		return 2;
 	}
 	for (int i = 7; i < argc; i++)

@@ -32,7 +32,7 @@ static void whole(void)
 		  "tun esp0\naddress 10.1.0.1/24\naddress fd00:1::1/64\n"
 		  "route 10.2.0.0/16\nroute fd00:2::/32\nroute 0.0.0.0/0\nmtu 1400\n" LOCAL
 		  "local 2001:db8::1 port 4501\nremote 198.51.100.2 port 4600\n"
-		  "keepalive 5\nuser 'daemon'\ncpus 0-1\nbackend openssl\n"
+		  "dscp 46\nkeepalive 5\nuser 'daemon'\ncpus 0-1\nbackend openssl\n"
 		  "control /tmp/x.sock\nmetrics 127.0.0.1:9100\nmetrics file /tmp/x.prom\n" ESP_OUT
 		  " spi 1 reqid 7" SEL ESP_IN " spi 2 reqid 7 sel dst 10.1.0.0/16\n"
 		  "src 10.0.0.0/8 dst 10.3.0.0/16 dir out priority 9 tmpl reqid 8 proto esp mode tunnel\n"
@@ -47,7 +47,7 @@ static void whole(void)
 	CHECK_EQ(c->address_count, 2);
 	CHECK(c->addresses[1].addr.family == 6 && c->addresses[1].len == 64);
 	CHECK_EQ(c->route_count, 3);
-	CHECK(c->mtu == 1400 && c->keepalive == 5 && c->backend == ESP_BACKEND_OPENSSL);
+	CHECK(c->mtu == 1400 && c->keepalive == 5 && c->dscp == 46 && c->backend == ESP_BACKEND_OPENSSL);
 	CHECK(c->local_count == 2 && c->locals[1].addr.family == 6 && c->locals[1].port == 4501);
 	CHECK(c->has_cpus && cpumask_weight(c->cpus) == 2);
 	CHECK(c->metrics.port == 9100 && c->metrics.addr.b[0] == 127 &&
@@ -72,7 +72,7 @@ static void defaults(void)
 
 	CHECK(!strcmp(c->tun, "padata0") && !strcmp(c->user, "nobody"));
 	CHECK(!strcmp(c->control, "/run/padata-esp/padata0.sock"));
-	CHECK(c->mtu == 0 && c->keepalive == 20 && !c->has_cpus && c->backend == ESP_BACKEND_AUTO);
+	CHECK(c->mtu == 0 && c->keepalive == 20 && c->dscp == GW_DSCP_COPY && !c->has_cpus && c->backend == ESP_BACKEND_AUTO);
 	CHECK(!c->metrics.port && !c->metrics_file[0] && c->sa_count == 0 && c->policy_count == 0);
 	gw_config_free(c);
 }
@@ -144,6 +144,8 @@ static const struct {
     {LOCAL "local 192.0.2.2 port 1", "2: '192.0.2.2'", "already"},
     {LOCAL "remote host port 1", "2: 'host'", "IPv4 or IPv6"},
     {LOCAL "keepalive 3601", "2: '3601'", "seconds"},
+    {LOCAL "dscp 64", "2: '64'", "copy or 0 to 63"},
+    {LOCAL "dscp copy copy", "2: 'copy'", "not a line"},
     {LOCAL "user ro:ot", "2: 'ro:ot'", "name of a user"},
     {LOCAL "cpus 3-1", "2: '3-1'", "list of CPUs"},
     {LOCAL "cpus", "2: 'end of file'", "list of CPUs"},
