@@ -165,18 +165,19 @@ static void show_room(struct padata_instance *pinst, int fd, bool room)
 void pd_room_fd_update(struct padata_instance *pinst)
 {
 	unsigned int asked;
-	int fd;
 
-	/* Acquire and release: the descriptor passes from one updater to the next with all that it did. */
-	if (atomic_fetch_add_explicit(&pinst->room_fd_updates, 1, memory_order_acq_rel) != 0)
+	/* Release: pairs with the acquire below: the updater sees what we were to tell. */
+	if (atomic_fetch_add_explicit(&pinst->room_fd_updates, 1, memory_order_release) != 0)
 		return;
-	/* Relaxed, but only now: who heard of it by PD_AWAIT_FD has it from the updater before. */
-	fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 	do {
 		unsigned int room;
+		int fd;
 
-		/* Acquire: who asked did so after what we are to see. */
+		/* Acquire: pairs with the release above, and with that of the updater before, below: the
+		 * descriptor as it left it. */
 		asked = atomic_load_explicit(&pinst->room_fd_updates, memory_order_acquire);
+		/* Relaxed, but only now: who heard of it by PD_AWAIT_FD has it from the updater before. */
+		fd = atomic_load_explicit(&pinst->room_fd, memory_order_relaxed);
 		room = pd_room(pinst);
 		if (!room) {
 			show_room(pinst, fd, false);

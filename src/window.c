@@ -178,8 +178,8 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 
 bool pd_window_claim_own(struct pd_window *w, uint64_t seq, unsigned int n)
 {
-	/* Acquire and release: the next claimer sees through us what the last one saw, see there. */
-	return atomic_compare_exchange_strong_explicit(&w->claimed, &seq, seq + n, memory_order_acq_rel,
+	/* Release: the next claimer sees our tasks, and through the release sequence what the last one saw. */
+	return atomic_compare_exchange_strong_explicit(&w->claimed, &seq, seq + n, memory_order_release,
 						       memory_order_relaxed);
 }
 

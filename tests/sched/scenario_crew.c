@@ -202,8 +202,10 @@ static void *call_unless_shut(void *unused)
 {
 	(void)unused;
 	pd_guard_enter(PD_IN_CALL, thing, 0);
-	if (!atomic_load_explicit(&shut, memory_order_relaxed))
+	if (!atomic_load_explicit(&shut, memory_order_relaxed)) {
+		sched_yield(); /* others may run between the look and what it allows */
 		(*thing)++;
+	}
 	pd_guard_leave(PD_IN_CALL);
 	return NULL;
 }

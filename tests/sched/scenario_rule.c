@@ -146,6 +146,57 @@ static void run_waits_for_itself_by_fences(void)
 	run_waits_for_itself();
 }
 
+/*
+ * Runs alone: two threads stand for the lanes, which are at rest, one of them robs what the other has claimed. The
+ * second lap of the window, where each place had another task before. Somebody searches, as far as the crew knows.
+ */
+static void run_what_is_found(struct pd_lane *lane)
+{
+	for (int tries = 0; tries < 4; tries++) {
+		uint64_t first;
+		unsigned int n = pd_run_find(lane, true, &first);
+
+		if (n)
+			pd_run_parallel(lane, first, n);
+	}
+}
+
+static void *run_on_the_other(void *unused)
+{
+	run_what_is_found(w.pinst->lane_list[1]);
+	return unused;
+}
+
+static void run_is_robbed(void)
+{
+	pthread_t thief;
+
+	begin(7, 4);
+	sched_explore(false);
+	submit_all(jobs, 4);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	flush_workqueue(w.wq);
+	w.mask = 0;
+	pd_crew_search(&w.pinst->crew);
+	for (unsigned int i = 0; i < CPUS; i++)
+		w.pinst->lane_list[i]->task_ns = 1;
+	sched_explore(true);
+	pthread_create(&thief, NULL, run_on_the_other, NULL);
+	for (int i = 4; i < 7; i++) {
+		jobs[i].deferred = true;
+		submit_all(&jobs[i], 1);
+	}
+	run_what_is_found(w.pinst->lane_list[0]);
+	pthread_join(thief, NULL);
+	pd_crew_work(&w.pinst->crew);
+	for (int i = 0; i < 7; i++)
+		SCHED_CHECK(jobs[i].parallel_calls == 1);
+	for (int i = 4; i < 7; i++)
+		job_finish(&jobs[i]);
+	world_end(&w);
+	check_all(&w, jobs, 7, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -154,6 +205,7 @@ int main(int argc, char **argv)
 		{"callback_waits_for_a_later_task", callback_waits_for_a_later_task, 1, 0, false},
 		{"run_waits_for_itself", run_waits_for_itself, 2, 0, false},
 		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
+		{"run_is_robbed", run_is_robbed, 2, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

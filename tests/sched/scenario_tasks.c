@@ -190,6 +190,35 @@ static void flush_against_foreign_completion(void)
 	end(1, 1);
 }
 
+/* The flush ends by the task behind it, which the lane has come to. */
+static void *finish_with_one_more(void *unused)
+{
+	struct job *first;
+
+	while (!(first = atomic_exchange_explicit(&w.deferred[0], NULL, memory_order_acquire)))
+		sched_yield();
+	submit_all(&jobs[1], 1);
+	while (!atomic_load_explicit(&w.deferred[1], memory_order_acquire))
+		sched_yield();
+	job_finish(&jobs[1]);
+	job_finish(first);
+	return unused;
+}
+
+static void flush_against_the_next(void)
+{
+	pthread_t foreign;
+
+	begin(2, 1, 2);
+	jobs[0].deferred = jobs[1].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&foreign, NULL, finish_with_one_more, NULL);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	pthread_join(foreign, NULL);
+	end(2, 1);
+}
+
 /* Where the kernel has no membarrier(2), both sides pass a fence. */
 static void sleep_against_wake_by_fences(void)
 {
@@ -307,6 +336,7 @@ int main(int argc, char **argv)
 		{"batch_in_window_of_one", batch_in_window_of_one, 2, 0, false},
 		{"flush", flush, 2, 0, false},
 		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
+		{"flush_against_the_next", flush_against_the_next, 2, 0, false},
 		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 0, 0, false},
 		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 0, 0, false},
 		{"wait_room_by_fences", wait_room_by_fences, 0, 0, false},
