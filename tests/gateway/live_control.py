@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -311,7 +312,7 @@ def on_terminal(command, rows, columns):
     """What a program writes to a terminal of this size until it ends."""
     ours, its = os.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-    process = rig.Process(command, stdin=its, stdout=its, stderr=its, text=False)
+    process = rig.Process(command, stdin=its, stdout=its, stderr=its, text=False, env={**os.environ, "TERM": "xterm"})
     os.close(its)
     out = b""
     while True:
@@ -342,6 +343,44 @@ def top_on_a_terminal():
     a.end()
 
 
+def top_ends():
+    """By a key, by a signal, by the end of the gateway: the terminal is always given back. Another size is drawn at once."""
+    a = Alone()
+    for how, status in ((b"q", 0), (signal.SIGINT, 0), (signal.SIGTERM, 0), (None, 6)):
+        ours, its = os.openpty()
+        fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 110, 0, 0))
+        before = termios.tcgetattr(its)
+        process = rig.Process([rig.ESP, "top", "--socket", a.gateway.socket, "--interval", "600"], stdin=its, stdout=its,
+                              stderr=its, text=False, env={**os.environ, "TERM": "xterm"})
+        out = b""
+
+        def pictures(count):
+            nonlocal out
+            while out.count(b"\033[H") < count:
+                rig.check(select.select([ours], [], [], rig.PATIENCE)[0], "no picture %d: %r" % (count, out)) # pylint: disable=cell-var-from-loop
+                out += os.read(ours, 65536) # pylint: disable=cell-var-from-loop
+        pictures(1)
+        time.sleep(0.06) # less since the last picture tells nothing, and is not drawn
+        process.send_signal(signal.SIGWINCH)
+        pictures(2)
+        rig.check(termios.tcgetattr(its) != before, "the terminal is as before while top runs")
+        if how is None:
+            a.gateway.process.kill()
+            time.sleep(0.06)
+            os.write(ours, b" ")
+        elif how == b"q":
+            os.write(ours, how)
+        else:
+            process.send_signal(how)
+        process.end(status=status)
+        while select.select([ours], [], [], 0)[0]:
+            out += os.read(ours, 65536)
+        rig.check(b"\033[?7h\033[?25h\033[?1049l" in out, "the screen is not given back after %s: %r" % (how, out[-60:]))
+        rig.equal(termios.tcgetattr(its), before, "the terminal after %s" % how)
+        os.close(its)
+        os.close(ours)
+
+
 rig.isolate("setpriv")
 rig.cases(sas_come_and_go, standard_input, refusals, cpus, events, hostile_clients, lost_events, who_may_ask, metrics, top_lines,
-          top_on_a_terminal)
+          top_on_a_terminal, top_ends)
