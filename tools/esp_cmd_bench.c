@@ -55,6 +55,7 @@ static void hold(struct held *h, struct esp_reader *in)
 		}
 		memcpy(h->bytes + h->used, f.data, f.captured);
 		h->used += f.captured;
+		f.block = NULL;
 		h->frames[h->count++] = f;
 	}
 	for (size_t i = 0; i < h->count; at += h->frames[i++].captured)

@@ -16,8 +16,6 @@ struct work {
 	struct esp_pipeline *pipeline;
 	struct esp_oseq *oseq;
 	struct esp_writer *writer;
-	FILE *file;
-	int error; /* errno of the first write that failed */
 };
 
 static void idle(void *arg)
@@ -35,21 +33,12 @@ static void reserve(void *arg, unsigned int packets)
 
 static void write_frame(void *arg, const struct esp_frame *frame)
 {
-	struct work *w = arg;
-
-	errno = 0;
-	esp_writer_put(w->writer, frame);
-	if (ferror(w->file) && !w->error)
-		w->error = errno ? errno : EIO;
+	esp_writer_put(((struct work *)arg)->writer, frame);
 }
 
 static int written(void *arg)
 {
-	struct work *w = arg;
-
-	if (esp_output_streams() && fflush(w->file) && !w->error)
-		w->error = errno;
-	return w->error;
+	return esp_writer_flush(((struct work *)arg)->writer);
 }
 
 static double now(void)
@@ -95,8 +84,7 @@ static int crypt(int argc, char **argv, bool decrypt)
 		esp_fail(ESP_EXIT_SA, "%s", error);
 	esp_output_guard();
 	in = esp_reader_open(o.in, idle, &w);
-	w.file = esp_output_open(o.out);
-	w.writer = esp_writer_open(w.file, in);
+	w.writer = esp_writer_open(esp_output_open(o.out), in);
 	if (!decrypt)
 		w.oseq = esp_oseq_open(o.sa, db, o.has_oseq ? &o.oseq : NULL);
 	if (o.timeline)
@@ -126,6 +114,8 @@ static int crypt(int argc, char **argv, bool decrypt)
 			esp_progress_show(packets, bytes, esp_reader_position(in), esp_reader_size(in));
 	}
 	failed = esp_pipeline_finish(w.pipeline, &totals);
+	if (!failed)
+		failed = esp_writer_flush(w.writer);
 	report.seconds = now() - began;
 	esp_progress_clear();
 	if (failed)

@@ -14,14 +14,11 @@
 #include "esp_progress.h"
 #include "esp_tool.h"
 
-#define BUFFER (1u << 18)
-
 static struct {
 	pthread_mutex_t lock; /* of temporary: whoever holds it may rename or unlink */
-	FILE *file;
+	int fd;
 	const char *name;
 	char *final, *temporary; /* NULL: written under its own name */
-	char *buffer;
 } out = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static void discard_locked(void)
@@ -104,7 +101,7 @@ static int open_temporary(void)
 	return fd;
 }
 
-FILE *esp_output_open(const char *name)
+int esp_output_open(const char *name)
 {
 	struct stat st;
 	int fd;
@@ -126,15 +123,8 @@ FILE *esp_output_open(const char *name)
 	}
 	if (fd < 0)
 		esp_fail(ESP_EXIT_OUTPUT, "%s: cannot be written: %s", out.name, strerror(errno));
-	out.file = esp_memory(fdopen(fd, "w"));
-	out.buffer = esp_memory(malloc(BUFFER));
-	setvbuf(out.file, out.buffer, _IOFBF, BUFFER);
-	return out.file;
-}
-
-bool esp_output_streams(void)
-{
-	return !out.final;
+	out.fd = fd;
+	return fd;
 }
 
 const char *esp_output_name(void)
@@ -156,18 +146,13 @@ static void sync_directory(const char *path)
 
 void esp_output_commit(void)
 {
-	bool bad = fflush(out.file) || ferror(out.file);
+	bool bad = out.final && fsync(out.fd);
 	int error = errno;
 
-	if (!bad && out.final && fsync(fileno(out.file))) {
+	if (close(out.fd) && !bad) {
 		bad = true;
 		error = errno;
 	}
-	if (fclose(out.file) && !bad) {
-		bad = true;
-		error = errno;
-	}
-	free(out.buffer);
 	if (!bad && out.final) {
 		pthread_mutex_lock(&out.lock);
 		if (rename(out.temporary, out.final)) {

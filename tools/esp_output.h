@@ -6,17 +6,12 @@
 #ifndef ESP_OUTPUT_H
 #define ESP_OUTPUT_H
 
-#include <stdbool.h>
-#include <stdio.h>
-
 /* From now on SIGINT, SIGTERM and SIGHUP take the unfinished file away and end the program. Before any thread
  * is started. */
 void esp_output_guard(void);
 
-/* The one output of the program; "-" is standard output. Ends the program where it cannot be opened. */
-FILE *esp_output_open(const char *name);
-/* Whether somebody may be waiting for the bytes at the other end. */
-bool esp_output_streams(void);
+/* The descriptor of the program's one output; "-" is standard output. Ends the program where it cannot be opened. */
+int esp_output_open(const char *name);
 /* For messages. */
 const char *esp_output_name(void);
 /* Makes it visible; ends the program where bytes were lost. */

@@ -11,7 +11,7 @@
 
 /* A burst is worth a hand-over between threads (some 10 us of crypto), and fits a core's second-level
  * cache. */
-#define BURST_BYTES 98304u
+#define BURST_BYTES ESP_BLOCK_BYTES
 #define FRAME_MAX 262144u /* what libpcap reads; a larger one than BURST_BYTES travels alone */
 #define HEADERS_MAX 64u	  /* of a link header kept in front of the packet, VLAN tags included */
 
@@ -64,6 +64,7 @@ struct burst {
 	struct esp_span parallel;
 	struct esp_pkt pkts[ESP_BURST];
 	struct frame_rest rest[ESP_BURST];
+	struct esp_block *block; /* of all its frames; NULL: each lies at `in`, or stays where it is anyway */
 	uint8_t *in;
 };
 
@@ -237,6 +238,8 @@ static void run_serial(struct burst *b)
 		esp_timeline_add(p->config.timeline, &b->parallel, &span);
 	}
 	push(&b->worker->outputs, b->output);
+	if (b->block)
+		esp_block_drop(b->block);
 	give_free(p, b);
 }
 
@@ -313,13 +316,17 @@ int esp_pipeline_add(struct esp_pipeline *p, const struct esp_frame *frame)
 		p->totals.not_ip++;
 		return 0;
 	}
-	if (b && b->in_used + frame->captured > BURST_BYTES) {
+	if (b && (b->in_used + frame->captured > BURST_BYTES || b->block != frame->block)) {
 		esp_pipeline_push(p);
 		b = p->filling;
 	}
-	if (!b)
+	if (!b) {
 		b = p->filling = take_free(p);
-	if (!p->config.stable)
+		b->block = frame->block;
+		if (b->block)
+			esp_block_hold(b->block);
+	}
+	if (!p->config.stable && !frame->block)
 		data = memcpy(b->in + b->in_used, frame->data, frame->captured);
 	b->in_used += frame->captured;
 	room = ESP_SEAL_ROOM(frame->captured - (uint32_t)header);

@@ -27,7 +27,7 @@ struct esp_pipeline_config {
 	struct esp_timeline *timeline; /* or NULL */
 	/* Before `packets` of them get sequence numbers; from the submitting thread. Or NULL. */
 	void (*reserve)(void *arg, unsigned int packets);
-	/* Serial stage: the next frame of the output. Or NULL. */
+	/* Serial stage: the next frame of the output; its bytes stay until written() returns. Or NULL. */
 	void (*write)(void *arg, const struct esp_frame *frame);
 	/* Serial stage: a burst was written; an errno ends the work. Or NULL. */
 	int (*written)(void *arg);

@@ -39,6 +39,14 @@ streams() {
 	frames same "$capture" "$dir/dec.pcap"
 }
 
+# The pieces that are read and written begin and end anywhere.
+in_pieces() {
+	frames make long "$capture" "$dir/in"
+	dd status=none bs=4099 if="$dir/in" | "$esp" encrypt --sa "$dir/sa4" - - | dd status=none obs=777 |
+		"$esp" decrypt --sa "$dir/sa4" - - | dd status=none ibs=313 of="$dir/dec.pcap"
+	frames same "$dir/in" "$dir/dec.pcap"
+}
+
 # A frame that has arrived goes on, even if the next one takes its time: the pipe stays open meanwhile.
 not_held_back() {
 	mkfifo "$dir/in.fifo" "$dir/out.fifo"
@@ -81,7 +89,7 @@ new_sa "$dir/sa6" --src 2001:db8::1 --dst 2001:db8::2 --encap --esn
 for kind in micro micro-big; do
 	check "format $kind" back $kind microseconds
 done
-for kind in nano-big pcapng pcapng-micro vlan qinq padded tail-missing cooked cooked2 raw null null-big loop; do
+for kind in nano-big pcapng pcapng-micro vlan qinq padded long tail-missing cooked cooked2 raw null null-big loop; do
 	check "format $kind" back $kind nanoseconds
 done
 for kind in null-openbsd null-freebsd; do
@@ -89,6 +97,7 @@ for kind in null-openbsd null-freebsd; do
 done
 check "frames cut short by the capture are counted, the rest comes back" truncated_frames
 check "standard input to standard output" streams
+check "a stream in pieces" in_pieces
 check "a slow stream is not held back" not_held_back
 check "behind a symbolic link the file itself is written" linked
 if command -v tshark >/dev/null; then

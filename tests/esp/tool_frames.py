@@ -126,6 +126,9 @@ def reform(kind, c):
             b = b[:12] + b'\x88\xa8\x00\x09\x81\x00\x00\x07' + b[12:]
         elif kind == 'padded':  # as a card pads short frames, and with a checksum behind some
             b = b + bytes(max(0, 60 - len(b))) + (b'\xde\xad\xbe\xef' if i % 3 == 0 else b'')
+        elif kind == 'long':  # now and then one that is longer than a burst, and no IP
+            if i % 100 == 0:
+                out.frames.append((t, 200000, b[:12] + b'\x88\xb5' + bytes(199986)))
         elif kind == 'tail-missing':  # the padding was cut off by the capture, the packet was not
             missing = 18 if i % 2 else 0
         elif kind == 'short':  # the packet was

@@ -7,7 +7,7 @@ FUZZERS      := $(FUZZ_TARGETS:%=$(BUILD)/tests/fuzz/fuzz_%)
 
 $(BUILD)/tests/fuzz/%: CPPFLAGS_ALL := -Iinclude -Isrc -Iesp -Igateway -Itools -D_GNU_SOURCE -MMD -MP \
 	$(if $(HAVE_IPSEC_MB),-DHAVE_IPSEC_MB) $(CPPFLAGS)
-$(BUILD)/tests/fuzz/fuzz_capture: $(BUILD)/tools/esp_capture.o $(BUILD)/tools/esp_link.o
+$(BUILD)/tests/fuzz/fuzz_capture: $(patsubst %,$(BUILD)/tools/esp_%.o,block reader writer link)
 $(BUILD)/tests/fuzz/fuzz_capture: LDFLAGS += $(call wrap,pcap_fopen_offline_with_tstamp_precision) -lpcap
 $(BUILD)/tests/fuzz/fuzz_gzip: $(patsubst %,$(BUILD)/tools/stream_%.o,gzmember ginflate alloc say io)
 $(BUILD)/tests/fuzz/fuzz_gateway_config $(BUILD)/tests/fuzz/fuzz_gateway_offload: $(GW_A)
