@@ -67,6 +67,12 @@ static int exchange_tables(struct gw_plane *p)
 	return 0;
 }
 
+/* Until packets are read one exchange is enough for all changes. */
+static int changed(struct gw_plane *p)
+{
+	return p->open ? exchange_tables(p) : 0;
+}
+
 static struct gw_policy *copy_policies(const struct gw_policy *policies, size_t count)
 {
 	struct gw_policy *copy = calloc(count + 1, sizeof(*copy));
@@ -89,7 +95,7 @@ int gw_plane_set_policies(struct gw_plane *p, const struct gw_policy *policies, 
 	old_count = p->policy_count;
 	p->policies = copy;
 	p->policy_count = count;
-	error = exchange_tables(p);
+	error = changed(p);
 	if (error) {
 		p->policies = old;
 		p->policy_count = old_count;
@@ -198,7 +204,7 @@ static int add_sa(struct gw_plane *p, enum gw_dir dir, struct esp_sa *esp, const
 		gw_peer_move(peer, remote);
 	sa->next = p->sas;
 	p->sas = sa;
-	if (exchange_tables(p)) {
+	if (changed(p)) {
 		p->sas = sa->next;
 		sa->esp = NULL; /* the caller's again */
 		gw_sa_free(sa);
@@ -224,7 +230,7 @@ void gw_remove_sa(struct gw_plane *p, struct gw_sa **at)
 	struct gw_sa *sa = *at;
 
 	*at = sa->next;
-	if (exchange_tables(p)) {
+	if (changed(p)) {
 		*at = sa; /* no memory: once more at the next tick */
 		sa->ends_at = gw_clock_s();
 		return;
@@ -422,14 +428,25 @@ struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_
 		return NULL;
 	}
 	error = make(p, config);
-	if (!error)
-		error = start_readers(p);
 	if (error) {
 		say(err, error, error == -EINVAL ? "none of the CPUs can be used" : "the data plane");
 		gw_plane_free(p);
 		return NULL;
 	}
 	return p;
+}
+
+int gw_plane_open(struct gw_plane *p, char err[ESP_ERROR_LEN])
+{
+	int error;
+
+	pthread_mutex_lock(&p->control);
+	error = exchange_tables(p);
+	if (!error)
+		error = start_readers(p);
+	p->open = !error;
+	pthread_mutex_unlock(&p->control);
+	return error ? say(err, error, "the data plane") : 0;
 }
 
 static void flush_all(struct gw_plane *p)

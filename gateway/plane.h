@@ -30,13 +30,16 @@
 struct gw_plane;
 
 /*
- * Starts threads and passes packets from then on. Needs no privileges: call it after they were dropped. Of
+ * Passes packets once it is opened. Needs no privileges: call it after they were dropped. Of
  * `config` the policies, the CPUs, the backend, the DSCP and the keepalive interval are copied; its SAs are
  * not touched: add them by gw_plane_sa_add. The descriptors stay the caller's and must outlive the plane.
  * NULL and one line in `err`. Sleeps.
  */
 struct gw_plane *gw_plane_start(const struct gw_config *config, const struct gw_tun *tun,
 				const struct gw_udp *udp, char err[ESP_ERROR_LEN]);
+/* Reads packets from now on. To be called once, behind the SAs that there are at the start: later each costs
+ * as much as all that are there already. 0, or -errno and one line in `err`. Sleeps. */
+int gw_plane_open(struct gw_plane *plane, char err[ESP_ERROR_LEN]);
 /* Reads no more, and passes on what is under way. Sleeps. */
 void gw_plane_drain(struct gw_plane *plane);
 /* Drains if that was not done, ends the threads, wipes all keys, frees. NULL is a no-op. Sleeps. */
@@ -142,6 +145,7 @@ struct gw_sa_info {
 	const char *algorithm; /* static */
 	uint32_t flags;	       /* ESP_SA_* */
 	uint64_t seq;	       /* out: last number given; in: highest received */
+	uint64_t most;	       /* out: the last that may be given */
 	uint32_t replay_window;
 	struct esp_limits limits;
 	struct esp_use use;

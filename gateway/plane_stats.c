@@ -177,6 +177,7 @@ static void list_out(void *arg)
 		if (sa->dir != GW_OUT)
 			continue;
 		i->seq = sa->esp->tx.oseq;
+		i->most = sa->esp->tx.most;
 		i->use = sa->esp->tx.use;
 		for (size_t j = 0; j < t->policy_count; j++)
 			i->current = i->current || t->resolved[j] == sa;

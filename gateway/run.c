@@ -111,7 +111,7 @@ static int start_plane(struct gw_gateway *g, char err[ESP_ERROR_LEN])
 		if (!code)
 			c->sas[i] = NULL; /* the plane's */
 	}
-	return code;
+	return code ? code : gw_plane_open(g->plane, err);
 }
 
 static void say_slower(const struct gw_gateway *g, const char *why)

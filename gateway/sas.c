@@ -236,53 +236,63 @@ int gw_sas_replace(struct gw_gateway *g, struct gw_config *with, char err[ESP_ER
 	return 0;
 }
 
-/* The last number that the SA gave; NULL: the plane does not say. */
-static const uint64_t *seq_of(const struct gw_sa_info *sas, size_t count, const struct gw_known *k)
+struct listed {
+	struct gw_sa_info *sas;
+	size_t count, next;
+};
+
+/* What the plane says of an outbound SA; NULL: nothing. The plane lists the oldest first, `known` the newest:
+ * who asks for one after the other in that order finds each at once. */
+static const struct gw_sa_info *info_of(struct listed *l, const struct gw_known *k)
 {
-	for (size_t i = 0; i < count; i++)
-		if (sas[i].dir == GW_OUT && sas[i].spi == k->sa.spi && gw_addr_same(&sas[i].dst, &k->sa.dst))
-			return &sas[i].seq;
+	for (size_t i = 0; i < l->count; i++) {
+		const struct gw_sa_info *sa = &l->sas[l->next = (l->next ? l->next : l->count) - 1];
+
+		if (sa->dir == GW_OUT && sa->spi == k->sa.spi && gw_addr_same(&sa->dst, &k->sa.dst))
+			return sa;
+	}
 	return NULL;
 }
 
 void gw_sas_tick(struct gw_gateway *g)
 {
-	size_t count = 0;
-	struct gw_sa_info *sas = gw_plane_sas(g->plane, &count);
+	struct listed l = {0};
 	char err[ESP_ERROR_LEN];
 	int failed = 0;
 
-	for (const struct gw_known *k = g->known; k && sas; k = k->next) {
-		const uint64_t *seq = k->dir == GW_OUT ? seq_of(sas, count, k) : NULL;
+	l.sas = gw_plane_sas(g->plane, &l.count);
+	for (const struct gw_known *k = g->known; k && l.sas; k = k->next) {
+		const struct gw_sa_info *sa = k->dir == GW_OUT ? info_of(&l, k) : NULL;
 		uint64_t most;
 		int code;
 
-		if (!seq)
+		if (!sa)
 			continue;
-		code = gw_numbers_go_on(g->numbers, k->sa.spi, &k->sa.dst, *seq, &most);
-		if (!code)
+		code = gw_numbers_go_on(g->numbers, k->sa.spi, &k->sa.dst, sa->seq, &most);
+		if (!code && most != sa->most)
 			gw_plane_sa_allow(g->plane, k->sa.spi, &k->sa.dst, most);
-		else
+		else if (code)
 			failed = fail(err, &k->sa, code, NULL);
 	}
 	if (failed && !g->numbers_failed)
 		g->say(err);
 	g->numbers_failed = failed;
-	free(sas);
+	free(l.sas);
 }
 
 void gw_sas_end(struct gw_gateway *g)
 {
-	size_t count = 0;
-	struct gw_sa_info *sas = gw_plane_sas(g->plane, &count);
+	struct listed l = {0};
 
+	l.sas = gw_plane_sas(g->plane, &l.count);
 	while (g->known) {
 		struct gw_known *k = g->known;
+		const struct gw_sa_info *sa = k->dir == GW_OUT && l.sas ? info_of(&l, k) : NULL;
 
 		if (k->dir == GW_OUT)
-			gw_numbers_end(g->numbers, k->sa.spi, &k->sa.dst, sas ? seq_of(sas, count, k) : NULL);
+			gw_numbers_end(g->numbers, k->sa.spi, &k->sa.dst, sa ? &sa->seq : NULL);
 		g->known = k->next;
 		forget(k);
 	}
-	free(sas);
+	free(l.sas);
 }

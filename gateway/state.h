@@ -49,7 +49,7 @@ struct gw_plane {
 	_Atomic uint64_t peer_moves;
 
 	pthread_mutex_t control; /* what follows; held by whoever changes anything, while it waits too */
-	bool drained;
+	bool open, drained;
 	cpumask_var_t cpus;
 	struct gw_policy *policies;
 	size_t policy_count;

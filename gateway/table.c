@@ -1,23 +1,49 @@
 /* SPDX-License-Identifier: MIT */
 #include "table.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "address.h"
 #include "sa.h"
 
-static uint32_t hash_of(uint32_t spi)
+static uint32_t hash_of(uint32_t x)
 {
-	return (uint32_t)(spi * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+	return (uint32_t)(x * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
-static void resolve(struct gw_table *t)
+/*
+ * The newest SA of each policy. By lists of those whose reqid has the same hash: a table is made for each SA
+ * that comes, so thousands must not be compared with thousands. 0 or -ENOMEM.
+ */
+static int resolve(struct gw_table *t)
 {
-	for (size_t i = 0; i < t->policy_count; i++)
-		for (size_t j = 0; j < t->out_count && !t->resolved[i]; j++)
-			if (gw_policy_means(&t->policies[i], GW_OUT, t->out[j]->esp))
-				t->resolved[i] = t->out[j];
+	const size_t none = SIZE_MAX, lists = t->hash_mask + (size_t)1;
+	size_t *first = malloc(lists * sizeof(*first)), *next = malloc((t->out_count + 1) * sizeof(*next));
+
+	bool room = first && next;
+
+	if (room) {
+		for (size_t i = 0; i < lists; i++)
+			first[i] = none;
+		for (size_t i = t->out_count; i-- > 0;) {
+			size_t *list = &first[hash_of(t->out[i]->esp->reqid) & t->hash_mask];
+
+			next[i] = *list;
+			*list = i;
+		}
+		for (size_t i = 0; i < t->policy_count; i++) {
+			size_t k = first[hash_of(t->policies[i].reqid) & t->hash_mask];
+
+			while (k != none && !gw_policy_means(&t->policies[i], GW_OUT, t->out[k]->esp))
+				k = next[k];
+			t->resolved[i] = k != none ? t->out[k] : NULL;
+		}
+	}
+	free(next);
+	free(first);
+	return room ? 0 : -ENOMEM;
 }
 
 static void fill(struct gw_table *t, struct gw_sa *sas)
@@ -60,8 +86,10 @@ struct gw_table *gw_table_new(const struct gw_policy *policies, size_t count, st
 	if (count)
 		memcpy(t->policies, policies, count * sizeof(*policies));
 	fill(t, sas);
-	resolve(t);
-	return t;
+	if (resolve(t) == 0)
+		return t;
+	gw_table_free(t);
+	return NULL;
 }
 
 void gw_table_free(struct gw_table *t)

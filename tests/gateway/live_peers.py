@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Alone: nothing may be lost under load, and the machine is to carry it.
 """One gateway with three peers, over IPv4 and IPv6, each with an algorithm of its own: each its own order, none another's."""
+import os
 import signal
 import time
 
@@ -111,5 +112,28 @@ def none_in_the_name_of_another():
     star.end()
 
 
+def as_many_as_there_may_be():
+    """4096 SAs and policies: it is ready soon, in bounded memory, and knows each of them."""
+    hub, other = rig.Namespace("hub"), rig.Namespace("other")
+    rig.join(hub, ["192.0.2.1/24"], other, ["192.0.2.2/24"])
+    text = ["local 192.0.2.1 port 4500", "address 10.1.0.1/24", "route 10.0.0.0/8"]
+    for number in range(2048):
+        ends = "192.0.2.1", "198.18.%d.%d" % (number // 256, number % 256)
+        net = "10.%d.%d.0/24" % (2 + number // 256, number % 256)
+        for way, (src, dst) in enumerate((ends, ends[::-1])):
+            text.append("src %s dst %s proto esp spi %d reqid %d mode tunnel aead 'rfc4106(gcm(aes))' 0x%s 128" % (
+                src, dst, 1000 + 2 * number + way, number + 1, os.urandom(20).hex()))
+        text += policies(net, "10.1.0.0/24", number + 1)
+    gateway = Gateway(hub, 0, "\n".join(text))
+    rig.equal(len(gateway.ctl("sa", "list")), 4096, "SAs")
+    gateway.ctl("reload")
+    for number in (0, 2047):
+        hub.run("ping", "-q", "-n", "-c", 1, "-W", 0.1, "10.%d.%d.9" % (2 + number // 256, number % 256), status=1)
+    carried = {sa["reqid"] for sa in gateway.ctl("sa", "list") if sa["packets"]}
+    rig.equal(carried, {1, 2048}, "the tunnels that carried a packet")
+    rig.check(gateway.process.memory("VmHWM") < 96 << 20 or rig.sanitized(), "%d bytes of memory" % gateway.process.memory("VmHWM"))
+    gateway.end()
+
+
 rig.isolate("sysctl")
-rig.cases(each_its_own_order, none_in_the_name_of_another)
+rig.cases(each_its_own_order, none_in_the_name_of_another, as_many_as_there_may_be)

@@ -72,7 +72,8 @@ static void defaults(void)
 
 	CHECK(!strcmp(c->tun, "padata0") && !strcmp(c->user, "nobody"));
 	CHECK(!strcmp(c->control, "/run/padata-esp/padata0.sock"));
-	CHECK(c->mtu == 0 && c->keepalive == 20 && c->dscp == GW_DSCP_COPY && !c->has_cpus && c->backend == ESP_BACKEND_AUTO);
+	CHECK(c->mtu == 0 && c->keepalive == 20 && c->dscp == GW_DSCP_COPY && !c->has_cpus &&
+	      c->backend == ESP_BACKEND_AUTO);
 	CHECK(!c->metrics.port && !c->metrics_file[0] && c->sa_count == 0 && c->policy_count == 0);
 	gw_config_free(c);
 }

@@ -96,6 +96,7 @@ static void start(void)
 	plane = gw_plane_start(config, &tun, &udp, err);
 	CHECK(plane != NULL);
 	add_sas();
+	CHECK_EQ(gw_plane_open(plane, err), 0);
 	crypto = esp_crypto_alloc(ESP_BACKEND_AUTO);
 	CHECK(crypto != NULL);
 }
