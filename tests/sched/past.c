@@ -45,6 +45,7 @@ static void *zeroed(void *old, size_t size)
 			perror("mmap");
 			exit(2);
 		}
+		madvise(old, size, MADV_HUGEPAGE); /* looked up at random places */
 	} else {
 		madvise(old, size, MADV_DONTNEED);
 	}

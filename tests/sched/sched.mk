@@ -8,7 +8,7 @@ SCHED_SRC   ?= src
 SCHED_CC    ?= clang
 SECONDS     ?= 3600
 
-SCHED_CFLAGS := -std=c11 $(WARN) -O2 -g -D_GNU_SOURCE -MMD -MP
+SCHED_CFLAGS := -std=c11 $(WARN) -O2 -flto -g -D_GNU_SOURCE -MMD -MP
 # The program under test: instrumented, and with what it asks of libc sent to the scheduler.
 SCHED_TESTED := -std=c11 $(WARN) -O1 -g -fno-pic -fno-pie -fsanitize=thread -mllvm -tsan-instrument-func-entry-exit=0 \
 	-I$(SCHED_BUILD)/include -Iinclude -I$(SCHED_SRC) -D_GNU_SOURCE -MMD -MP
@@ -55,7 +55,7 @@ $(SCHED_BUILD)/ring%.o: tests/sched/ring.c tests/sched/redirect
 
 $(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHED_OBJ)
 	@echo "  LD $@"
-	$(Q)$(CC) -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
 
 $(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
 	@mkdir -p $(@D)
@@ -65,11 +65,11 @@ $(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
 
 $(SCHED_LITMUS): %: %.o $(SCHED_OBJ)
 	@echo "  LD $@"
-	$(Q)$(CC) -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
 
 $(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
 	@echo "  LD $@"
-	$(Q)$(CC) -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
 
 .SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
 
