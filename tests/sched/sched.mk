@@ -28,6 +28,11 @@ $(SCHED_OBJ): $(SCHED_BUILD)/%.o: tests/sched/%.c
 	@echo "  CC $@"
 	$(Q)$(CC) $(SCHED_CFLAGS) -c -o $@ $<
 
+# Optimised as one, once, and not at each link: a tenth less time for a schedule.
+SCHEDULER := $(SCHED_BUILD)/scheduler.o
+$(SCHEDULER): $(SCHED_OBJ)
+	$(Q)$(CC) -O2 -flto -r -flinker-output=nolto-rel -o $@ $^
+
 # Each schedule makes a window of the default size before it sets its own: a third of its time, if that is large.
 SCHED_HEADER := $(SCHED_BUILD)/include/linux/padata.h
 $(SCHED_HEADER): include/linux/padata.h
@@ -53,9 +58,9 @@ $(SCHED_BUILD)/ring%.o: tests/sched/ring.c tests/sched/redirect
 	$(Q)$(SCHED_CC) $(SCHED_TESTED) -DBUG=$(patsubst bug%,%,$(patsubst correct,0,$*)) -c -o $@ $<
 	$(Q)$(SCHED_REDIRECT) $@
 
-$(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHED_OBJ)
+$(SCHED_RINGS): $(SCHED_BUILD)/ring_%: $(SCHED_BUILD)/ring%.o $(SCHED_BUILD)/ring_scenarios.o $(SCHEDULER)
 	@echo "  LD $@"
-	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
 $(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
 	@mkdir -p $(@D)
@@ -63,13 +68,13 @@ $(SCHED_BUILD)/litmus_%.o: tests/sched/litmus.c tests/sched/redirect
 	$(Q)$(SCHED_CC) $(SCHED_TESTED) -DWEAK=$(if $(filter weak,$*),1,0) -c -o $@ $<
 	$(Q)$(SCHED_REDIRECT) $@
 
-$(SCHED_LITMUS): %: %.o $(SCHED_OBJ)
+$(SCHED_LITMUS): %: %.o $(SCHEDULER)
 	@echo "  LD $@"
-	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
-$(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHED_OBJ)
+$(SCHED_SCENARIOS): %: %.o $(SCHED_LIB_OBJ) $(SCHEDULER)
 	@echo "  LD $@"
-	$(Q)$(CC) -O2 -flto -no-pie -o $@ $^ -pthread
+	$(Q)$(CC) -no-pie -o $@ $^ -pthread
 
 .SECONDARY: $(SCHED_BUGS:%=$(SCHED_BUILD)/ringbug%.o) $(SCHED_BUILD)/ringcorrect.o $(SCHED_SCENARIOS:=.o)
 
