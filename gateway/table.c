@@ -21,7 +21,6 @@ static int resolve(struct gw_table *t)
 {
 	const size_t none = SIZE_MAX, lists = t->hash_mask + (size_t)1;
 	size_t *first = malloc(lists * sizeof(*first)), *next = malloc((t->out_count + 1) * sizeof(*next));
-
 	bool room = first && next;
 
 	if (room) {

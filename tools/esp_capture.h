@@ -29,8 +29,8 @@ struct esp_reader *esp_reader_open(const char *name, void (*idle)(void *arg), vo
 void esp_reader_close(struct esp_reader *r);
 
 /*
- * 1 and the next frame, valid until the next call, or as long as its block is held; 0 at the end; -1 and esp_reader_error() where the capture is
- * damaged. A block is let go before the reader is closed.
+ * 1 and the next frame, valid until the next call, or as long as its block is held; 0 at the end; -1 and
+ * esp_reader_error() where the capture is damaged. A block is let go before the reader is closed.
  */
 int esp_reader_next(struct esp_reader *r, struct esp_frame *frame);
 const char *esp_reader_error(struct esp_reader *r);
@@ -46,7 +46,8 @@ uint64_t esp_reader_size(const struct esp_reader *r);
 
 struct esp_writer;
 
-/* To fd: a pcap file with the link type of `like`, and nanoseconds unless it is a pcap file of microseconds. */
+/* To fd: a pcap file with the link type of `like`, and nanoseconds unless it is a pcap file of microseconds.
+ */
 struct esp_writer *esp_writer_open(int fd, const struct esp_reader *like);
 /* The frame's bytes stay where they are until the next flush. */
 void esp_writer_put(struct esp_writer *w, const struct esp_frame *frame);

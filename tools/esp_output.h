@@ -10,7 +10,8 @@
  * is started. */
 void esp_output_guard(void);
 
-/* The descriptor of the program's one output; "-" is standard output. Ends the program where it cannot be opened. */
+/* The descriptor of the program's one output; "-" is standard output. Ends the program where it cannot be
+ * opened. */
 int esp_output_open(const char *name);
 /* For messages. */
 const char *esp_output_name(void);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pcap/pcap.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -16,7 +17,8 @@ struct record {
 	uint32_t seconds, fraction, captured, length;
 };
 
-/* Frames that wait for the next system call: a burst of them. Each is two pieces, what comes before it, and itself. */
+/* Frames that wait for the next system call: a burst of them. Each is two pieces, what comes before it, and
+ * itself. */
 struct esp_writer {
 	int fd;
 	bool nano;
@@ -46,7 +48,10 @@ static void write_all(struct esp_writer *w, struct iovec *pieces, unsigned int n
 		ssize_t done = writev(w->fd, pieces, (int)n);
 
 		if (done < 0) {
-			w->error = errno == EINTR ? 0 : errno;
+			if (errno == EAGAIN) /* whoever shares standard output has made it non-blocking */
+				poll(&(struct pollfd){.fd = w->fd, .events = POLLOUT}, 1, -1);
+			else if (errno != EINTR)
+				w->error = errno;
 			continue;
 		}
 		for (; n && (size_t)done >= pieces->iov_len; pieces++, n--)

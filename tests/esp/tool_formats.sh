@@ -39,12 +39,20 @@ streams() {
 	frames same "$capture" "$dir/dec.pcap"
 }
 
-# The pieces that are read and written begin and end anywhere.
+# The pieces that are read and written begin and end anywhere. in_pieces [COMMAND that runs another]
 in_pieces() {
 	frames make long "$capture" "$dir/in"
-	dd status=none bs=4099 if="$dir/in" | "$esp" encrypt --sa "$dir/sa4" - - | dd status=none obs=777 |
-		"$esp" decrypt --sa "$dir/sa4" - - | dd status=none ibs=313 of="$dir/dec.pcap"
+	dd status=none bs=4099 if="$dir/in" | "$@" "$esp" encrypt --sa "$dir/sa4" - - | dd status=none obs=777 |
+		"$@" "$esp" decrypt --sa "$dir/sa4" - - | dd status=none ibs=313 of="$dir/dec.pcap"
 	frames same "$dir/in" "$dir/dec.pcap"
+}
+
+# With standard input and output that do not block.
+unblocked() {
+	/usr/bin/python3 -c 'import os, sys
+os.set_blocking(0, False)
+os.set_blocking(1, False)
+os.execv(sys.argv[1], sys.argv[1:])' "$@"
 }
 
 # A frame that has arrived goes on, even if the next one takes its time: the pipe stays open meanwhile.
@@ -89,7 +97,7 @@ new_sa "$dir/sa6" --src 2001:db8::1 --dst 2001:db8::2 --encap --esn
 for kind in micro micro-big; do
 	check "format $kind" back $kind microseconds
 done
-for kind in nano-big pcapng pcapng-micro vlan qinq padded long tail-missing cooked cooked2 raw null null-big loop; do
+for kind in nano-big pcapng pcapng-micro vlan qinq padded long tail-missing beyond-snaplen cooked cooked2 raw null null-big loop; do
 	check "format $kind" back $kind nanoseconds
 done
 for kind in null-openbsd null-freebsd; do
@@ -98,6 +106,7 @@ done
 check "frames cut short by the capture are counted, the rest comes back" truncated_frames
 check "standard input to standard output" streams
 check "a stream in pieces" in_pieces
+check "a stream in pieces, non-blocking" in_pieces unblocked
 check "a slow stream is not held back" not_held_back
 check "behind a symbolic link the file itself is written" linked
 if command -v tshark >/dev/null; then

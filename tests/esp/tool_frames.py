@@ -58,10 +58,10 @@ def read_ng(data):
     return c
 
 
-def write(path, c, order='<'):
+def write(path, c, order='<', most=262144):
     magic = 0xa1b23c4d if c.nano else 0xa1b2c3d4
     with open(path, 'wb') as f:
-        f.write(struct.pack(order + 'IHHiIII', magic, 2, 4, 0, 0, 262144, c.link))
+        f.write(struct.pack(order + 'IHHiIII', magic, 2, 4, 0, 0, most, c.link))
         for t, length, b in c.frames:
             f.write(struct.pack(order + 'IIII', t // 10**9, t % 10**9 // (1 if c.nano else 1000), len(b), length) + b)
 
@@ -159,6 +159,8 @@ def make(kind, a, b):
         write(b, c, '>' if kind.endswith('big') else '<')
     elif kind == 'nano-big':
         write(b, c, '>')
+    elif kind == 'beyond-snaplen':  # the header says that frames are cut at 60 bytes, and they are not
+        write(b, c, most=60)
     elif kind.startswith('pcapng'):
         c.nano = kind == 'pcapng'
         write_ng(b, c)
