@@ -7,6 +7,7 @@
 
 #include "address.h"
 #include "config_parse.h"
+#include "ip.h"
 
 int gw_take_text(struct lex *x, char *to, size_t size, const char *what)
 {
@@ -66,6 +67,30 @@ static bool is_twice(struct lex *x, const struct word *at, const struct esp_pref
 	return false;
 }
 
+/* Whether the kernel makes the route by itself, as it gives the device the address, and takes no second. */
+static bool comes_with(const struct esp_prefix *route, const struct esp_prefix *address)
+{
+	uint32_t differ = get32(route->addr.b) ^ get32(address->addr.b);
+
+	return route->addr.family == 4 && address->addr.family == 4 && route->len == address->len &&
+	       route->len > 0 && route->len < 32 && !(differ >> (32 - route->len));
+}
+
+/* Whether a route comes with an address, of those from there on; then it is an error, at the word. */
+static bool is_needless(struct lex *x, const struct word *at, const struct gw_config *c, size_t address,
+			size_t route)
+{
+	for (; address < c->address_count; address++)
+		for (size_t i = route; i < c->route_count; i++) {
+			if (!comes_with(&c->routes[i], &c->addresses[address]))
+				continue;
+			x->w = *at;
+			lex_fail(x, "the network of an address needs no 'route' line, and can have none");
+			return true;
+		}
+	return false;
+}
+
 static int p_address(struct gw_parse *p)
 {
 	struct gw_config *c = p->config;
@@ -75,7 +100,10 @@ static int p_address(struct gw_parse *p)
 		return lex_fail(&p->x, "more addresses than 16");
 	if (lex_prefix(&p->x, &c->addresses[c->address_count++]) != 0)
 		return -EINVAL;
-	return is_twice(&p->x, &first, c->addresses, c->address_count) ? -EINVAL : 0;
+	if (is_twice(&p->x, &first, c->addresses, c->address_count) ||
+	    is_needless(&p->x, &first, c, c->address_count - 1, 0))
+		return -EINVAL;
+	return 0;
 }
 
 static bool has_host_bits(const struct esp_prefix *p)
@@ -108,7 +136,10 @@ static int p_route(struct gw_parse *p)
 				"bits are set behind the prefix length; a route is written as 10.2.0.0/16");
 	}
 	c->route_count++;
-	return is_twice(&p->x, &before.w, c->routes, c->route_count) ? -EINVAL : 0;
+	if (is_twice(&p->x, &before.w, c->routes, c->route_count) ||
+	    is_needless(&p->x, &before.w, c, 0, c->route_count - 1))
+		return -EINVAL;
+	return 0;
 }
 
 static int p_mtu(struct gw_parse *p)

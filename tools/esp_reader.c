@@ -133,8 +133,8 @@ struct esp_reader *esp_reader_open(const char *name, void (*idle)(void *arg), vo
 	if (isatty(r->fd))
 		esp_fail(ESP_EXIT_INPUT, "%s: a terminal, not a capture; pipe one in", r->name);
 	r->size = S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0;
-	file = esp_memory(fopencookie(
-	    r, "r", (cookie_io_functions_t){.read = read_for_pcap, .close = close_input}));
+	file = esp_memory(
+	    fopencookie(r, "r", (cookie_io_functions_t){.read = read_for_pcap, .close = close_input}));
 	r->buffer = esp_memory(malloc(BUFFER));
 	setvbuf(file, r->buffer, _IOFBF, BUFFER);
 	r->pcap = pcap_fopen_offline_with_tstamp_precision(file, PCAP_TSTAMP_PRECISION_NANO, error);

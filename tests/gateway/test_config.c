@@ -66,6 +66,15 @@ static void whole(void)
 	gw_config_free(c);
 }
 
+/* The kernel makes no such route by itself, or a second beside it. */
+static void beside_an_address(void)
+{
+	gw_config_free(parse(LOCAL "address 10.1.0.1/24\naddress 10.9.0.1/32\naddress 10.8.0.1/0\n"
+				   "address fd00::1/64\nroute 10.1.0.0/25\nroute 10.1.0.0/16\n"
+				   "route 10.2.0.0/24\nroute 10.9.0.1/32\nroute 0.0.0.0/0\n"
+				   "route fd00::/64\nroute a01::/24\n"));
+}
+
 static void defaults(void)
 {
 	struct gw_config *c = parse(LOCAL);
@@ -160,6 +169,8 @@ static const struct {
     {LOCAL "metrics file x", "2: 'x'", "begins with '/'"},
     {LOCAL "address 10.1.0.1/24\naddress 10.1.0.1/25\naddress 10.1.0.1/24", "4: '10.1.0.1/24'", "already"},
     {LOCAL "route 10.0.0.0/8\nroute fd00::/8\nroute 10.0.0.0/9 route fd00::/8", "4: 'fd00::/8'", "already"},
+    {LOCAL "address 10.1.0.1/24\nroute 10.1.0.0/24", "3: '10.1.0.0/24'", "needs no 'route'"},
+    {LOCAL "route 10.1.0.2/31\nroute 10.0.0.0/8 address 10.1.0.3/31", "3: '10.1.0.3/31'", "needs no 'route'"},
     {LOCAL "include other", "2: 'other'", "included"},
     {LOCAL "include /etc/x", "2: '/etc/x'", "without '/'"},
     {LOCAL "include .x", "2: '.x'", "without '/'"},
@@ -296,6 +307,7 @@ static void damaged(void)
 static const struct test_case cases[] = {
     {"configuration: all lines", whole},
     {"configuration: what holds without a line", defaults},
+    {"configuration: routes beside an address", beside_an_address},
     {"configuration: pasted from ip xfrm", pasted},
     {"configuration: each error names file, line and word", errors},
     {"configuration: no error shows a key", keys_are_not_shown},
