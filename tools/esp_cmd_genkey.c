@@ -51,26 +51,9 @@ static const struct algorithm *algorithm(const char *name)
 		 name);
 }
 
-static void print_one(const struct algorithm *a, bool esn, bool encap, struct esp_addr src,
-		      struct esp_addr dst)
+/* The SA with a key and an SPI of its own. */
+static void print_one(const struct algorithm *a, struct esp_sa sa)
 {
-	struct esp_sa sa = {
-	    .src = src,
-	    .dst = dst,
-	    .reqid = 1,
-	    .alg = a->alg,
-	    .flags = esn ? ESP_SA_ESN : 0,
-	    .key_len = a->key_len,
-	    .auth_key_len = a->auth_key_len,
-	    .encap = encap,
-	    .sport = 4500,
-	    .dport = 4500,
-	    .replay_window = ESP_REPLAY_DEFAULT,
-	    .limits = {.soft_bytes = ESP_NO_LIMIT,
-		       .hard_bytes = ESP_NO_LIMIT,
-		       .soft_packets = ESP_NO_LIMIT,
-		       .hard_packets = ESP_NO_LIMIT},
-	};
 	int r;
 
 	do
@@ -79,6 +62,9 @@ static void print_one(const struct algorithm *a, bool esn, bool encap, struct es
 	random_bytes(sa.key, a->key_len);
 	random_bytes(sa.salt, a->salt_len);
 	random_bytes(sa.auth_key, a->auth_key_len);
+	sa.alg = a->alg;
+	sa.key_len = a->key_len;
+	sa.auth_key_len = a->auth_key_len;
 	r = esp_sa_prepare(&sa);
 	if (r)
 		esp_fail(ESP_EXIT_SYSTEM, "cannot make the SA: %s", strerror(-r));
@@ -90,15 +76,30 @@ static void print_one(const struct algorithm *a, bool esn, bool encap, struct es
 
 int esp_cmd_genkey(int argc, char **argv)
 {
-	enum { ALGO = 256, ESN, ENCAP, SRC, DST };
+	enum { ALGO = 256, ESN, ENCAP, SRC, DST, REQID };
 	static const struct option longs[] = {
-	    {"algo", required_argument, NULL, ALGO}, {"esn", no_argument, NULL, ESN},
-	    {"encap", no_argument, NULL, ENCAP},     {"src", required_argument, NULL, SRC},
-	    {"dst", required_argument, NULL, DST},   {NULL, 0, NULL, 0},
+	    {"algo", required_argument, NULL, ALGO},
+	    {"esn", no_argument, NULL, ESN},
+	    {"encap", no_argument, NULL, ENCAP},
+	    {"src", required_argument, NULL, SRC},
+	    {"dst", required_argument, NULL, DST},
+	    {"reqid", required_argument, NULL, REQID},
+	    {NULL, 0, NULL, 0},
 	};
 	const struct algorithm *a = algorithm("aes128-gcm");
-	struct esp_addr src = address("", "192.0.2.1"), dst = address("", "192.0.2.2");
-	bool esn = false, encap = false;
+	struct esp_sa there = {
+	    .src = address("", "192.0.2.1"),
+	    .dst = address("", "192.0.2.2"),
+	    .reqid = 1,
+	    .sport = 4500,
+	    .dport = 4500,
+	    .replay_window = ESP_REPLAY_DEFAULT,
+	    .limits = {.soft_bytes = ESP_NO_LIMIT,
+		       .hard_bytes = ESP_NO_LIMIT,
+		       .soft_packets = ESP_NO_LIMIT,
+		       .hard_packets = ESP_NO_LIMIT},
+	};
+	struct esp_sa back;
 	struct stat st;
 	int c;
 
@@ -109,16 +110,19 @@ int esp_cmd_genkey(int argc, char **argv)
 			a = algorithm(optarg);
 			break;
 		case ESN:
-			esn = true;
+			there.flags = ESP_SA_ESN;
 			break;
 		case ENCAP:
-			encap = true;
+			there.encap = true;
 			break;
 		case SRC:
-			src = address("--src", optarg);
+			there.src = address("--src", optarg);
 			break;
 		case DST:
-			dst = address("--dst", optarg);
+			there.dst = address("--dst", optarg);
+			break;
+		case REQID:
+			there.reqid = (uint32_t)esp_number("--reqid", optarg, 1, UINT32_MAX);
 			break;
 		default:
 			esp_fail(ESP_EXIT_USAGE, "genkey: %s %s; --help explains", argv[optind - 1],
@@ -127,7 +131,7 @@ int esp_cmd_genkey(int argc, char **argv)
 	}
 	if (optind != argc)
 		esp_fail(ESP_EXIT_USAGE, "genkey prints to standard output and takes no file");
-	if (src.family != dst.family)
+	if (there.src.family != there.dst.family)
 		esp_fail(ESP_EXIT_USAGE, "--src and --dst: one is IPv4, the other IPv6");
 
 	/* 'genkey > FILE' with an everyday umask would make a file that others can read, and --sa refuses. */
@@ -136,7 +140,10 @@ int esp_cmd_genkey(int argc, char **argv)
 		esp_fail(ESP_EXIT_OUTPUT, "others could read the keys, and that cannot be changed: %s",
 			 strerror(errno));
 	setvbuf(stdout, NULL, _IONBF, 0); /* no copy of the keys in a buffer */
-	print_one(a, esn, encap, src, dst);
-	print_one(a, esn, encap, dst, src);
+	back = there;
+	back.src = there.dst;
+	back.dst = there.src;
+	print_one(a, there);
+	print_one(a, back);
 	return ESP_EXIT_OK;
 }

@@ -20,7 +20,7 @@ static const struct option longs[] = {
     {NULL, 0, NULL, 0},
 };
 
-static uint64_t number(const char *option, const char *text, uint64_t from, uint64_t to)
+uint64_t esp_number(const char *option, const char *text, uint64_t from, uint64_t to)
 {
 	char *end;
 	unsigned long long n;
@@ -77,7 +77,7 @@ void esp_options_read(struct esp_options *o, int argc, char **argv, const char *
 			esp_fail(ESP_EXIT_USAGE, "%s: a value is missing behind %s", argv[0],
 				 argv[optind - 1]);
 		case 'j':
-			count = number("-j", optarg, 1, 1u << 20);
+			count = esp_number("-j", optarg, 1, 1u << 20);
 			break;
 		case CPUS:
 			list = optarg;
@@ -99,13 +99,13 @@ void esp_options_read(struct esp_options *o, int argc, char **argv, const char *
 			break;
 		case OSEQ:
 			o->has_oseq = true;
-			o->oseq = number("--oseq", optarg, 0, UINT64_MAX);
+			o->oseq = esp_number("--oseq", optarg, 0, UINT64_MAX);
 			break;
 		case SECONDS:
-			o->seconds = (double)number("--seconds", optarg, 1, 3600);
+			o->seconds = (double)esp_number("--seconds", optarg, 1, 3600);
 			break;
 		case ROUNDS:
-			o->rounds = (unsigned int)number("--rounds", optarg, 1, 1000);
+			o->rounds = (unsigned int)esp_number("--rounds", optarg, 1, 1000);
 			break;
 		}
 	}

@@ -50,6 +50,8 @@ struct esp_options {
  * wrong. */
 void esp_options_read(struct esp_options *o, int argc, char **argv, const char *accepts, int files);
 void esp_options_free(struct esp_options *o);
+/* What stands behind an option; ends the program where it is no such number. */
+uint64_t esp_number(const char *option, const char *text, uint64_t from, uint64_t to);
 
 /* Subcommands: exit status. argv[0] is the command's own name. */
 int esp_cmd_encrypt(int argc, char **argv);

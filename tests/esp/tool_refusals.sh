@@ -19,6 +19,8 @@ usage() {
 	status 2 "$esp" encrypt --sa
 	status 2 "$esp" genkey --algo des
 	status 2 "$esp" genkey --src 192.0.2.1 --dst 2001:db8::1
+	status 2 "$esp" genkey --reqid 0
+	status 2 "$esp" genkey --reqid 4294967296
 	status 2 "$esp" frobnicate
 	says frobnicate
 	for words in --help help "encrypt --help" "genkey -h" "top --help"; do

@@ -5,15 +5,15 @@
 
 umask 077
 good() {
-	"$esp" genkey --encap --src 192.0.2.1 --dst 192.0.2.2 --esn >"$dir/keys"
+	"$esp" genkey --encap --src 192.0.2.1 --dst 192.0.2.2 --esn --reqid 7 >"$dir/keys"
 	cat >"$dir/a.conf" <<-END
 		tun esp0
 		address 10.1.0.1/24
 		route 10.2.0.0/16
 		local 192.0.2.1 port 4500
 		include keys
-		src 10.1.0.0/16 dst 10.2.0.0/16 dir out tmpl reqid 1
-		src 10.2.0.0/16 dst 10.1.0.0/16 dir in tmpl reqid 1
+		src 10.1.0.0/16 dst 10.2.0.0/16 dir out tmpl reqid 7
+		src 10.2.0.0/16 dst 10.1.0.0/16 dir in tmpl reqid 7
 		src 10.3.0.0/16 dst 10.1.0.0/16 dir in tmpl reqid 9
 	END
 }
@@ -23,9 +23,9 @@ check_it() { "$esp" gateway --config "$dir/a.conf" --check; }
 understood() {
 	good
 	status 0 check_it >"$dir/out"
-	grep -q '^SA out  *0x[0-9a-f]* from 192.0.2.1 to 192.0.2.2, port 4500, reqid 1, aes128-gcm, ESN$' "$dir/out"
-	grep -q '^SA in  *0x[0-9a-f]* from 192.0.2.2 to 192.0.2.1, reqid 1, aes128-gcm, ESN, window 1024$' "$dir/out"
-	grep -q '^policy out 10.1.0.0/16 to 10.2.0.0/16, reqid 1$' "$dir/out"
+	grep -q '^SA out  *0x[0-9a-f]* from 192.0.2.1 to 192.0.2.2, port 4500, reqid 7, aes128-gcm, ESN$' "$dir/out"
+	grep -q '^SA in  *0x[0-9a-f]* from 192.0.2.2 to 192.0.2.1, reqid 7, aes128-gcm, ESN, window 1024$' "$dir/out"
+	grep -q '^policy out 10.1.0.0/16 to 10.2.0.0/16, reqid 7$' "$dir/out"
 	grep -q '^policy in  10.3.0.0/16 to 10.1.0.0/16, reqid 9 (no SA yet)$' "$dir/out"
 	grep -q '^mtu  *auto$' "$dir/out"
 	! grep -oE '0x[0-9a-f]{9,}' "$dir/keys" | grep -qf - "$dir/out"

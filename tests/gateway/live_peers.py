@@ -52,7 +52,7 @@ class Star:
             spoke.ip("route", "add", HUB[6], "via", "2001:db8:%d::1" % number)
             saved, rig.OUTER[family] = rig.OUTER[family], (HUB[family], outer_of(number, family))
             try:
-                sas = rig.new_sas(family, algo, esn).replace("reqid 1", "reqid %d" % number)
+                sas = rig.new_sas(family, algo, esn, number)
             finally:
                 rig.OUTER[family] = saved
             net = "10.%d.0.0/24" % (number + 1)

@@ -238,10 +238,10 @@ INNER_PREFIXES = [["10.1.0.1/24", "fd01::1/64"], ["10.2.0.1/24", "fd02::1/64"]]
 INNER_NETS = [["10.1.0.0/24", "fd01::/64"], ["10.2.0.0/24", "fd02::/64"]]
 
 
-def new_sas(outer=4, algo="aes128-gcm", esn=False):
+def new_sas(outer=4, algo="aes128-gcm", esn=False, reqid=1):
     """The text of a pair of SAs, one for each direction: the first from a to b."""
     a, b = OUTER[outer]
-    command = [ESP, "genkey", "--algo", algo, "--encap", "--src", a, "--dst", b] + (["--esn"] if esn else [])
+    command = [ESP, "genkey", "--algo", algo, "--encap", "--src", a, "--dst", b, "--reqid", str(reqid)] + (["--esn"] if esn else [])
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 
