@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 
-/*
- * Who is still inside when an instance ends, or its CPUs change: calls that were seen to be under way, lanes on
- * their way to rest or out of the crew.
- */
+/* Who is still inside when an instance ends: calls that were seen under way, lanes on their way to rest. */
 
 #include "jobs.h"
 
 #include "futex.h"
 #include "instance.h"
-
-#include <unistd.h>
 
 static atomic_bool done, freed;
 
@@ -20,7 +15,8 @@ static void say_done(struct job *job)
 	atomic_store_explicit(&done, true, memory_order_release);
 }
 
-/* The task is seen to have completed, so the instance may go: but not before the call that submitted it has ended. */
+/* The task is seen to have completed, so the instance may go: but not before the call that submitted it has
+ * ended. */
 static void *submit_and_stay(void *batch)
 {
 	struct padata_priv *task = &jobs[0].padata;
@@ -148,7 +144,8 @@ static void free_after_a_call(void)
 }
 
 /* The source says that it has ended, so the instance may go: but not before the call that saw it through. */
-static unsigned int give_nothing(struct padata_source *source, struct padata_priv **tasks, unsigned int n, int *cb_cpu)
+static unsigned int give_nothing(struct padata_source *source, struct padata_priv **tasks, unsigned int n,
+				 int *cb_cpu)
 {
 	(void)source;
 	(void)tasks;
@@ -225,8 +222,8 @@ static void free_against_waiting_set_window(void)
 }
 
 /*
- * A callback starts the instance anew while it is being freed. Who waits for room is told so by the last completion,
- * and finds neither room nor the end: that is told by padata_free() alone.
+ * A callback starts the instance anew while it is being freed. Who waits for room is told so by the last
+ * completion, and finds neither room nor the end: that is told by padata_free() alone.
  */
 static void start_again(struct job *job)
 {
@@ -272,8 +269,8 @@ static void free_against_start(void)
 }
 
 /*
- * An instance ends in a callback of another, on a worker of both, while its own lane is queued there: a call has
- * come late. The lane rests in the callback's hands, and the outer instance ends next.
+ * An instance ends in a callback of another, on a worker of both, while its own lane is queued there: a call
+ * has come late. The lane rests in the callback's hands, and the outer instance ends next.
  */
 static struct padata_instance *inner;
 
@@ -300,7 +297,8 @@ static void free_of_a_queued_lane(void)
 	destroy_workqueue(w.wq);
 }
 
-/* A lane that goes to rest may call one that was seen at rest: by look_again(), with a task that others have run since. */
+/* A lane that goes to rest may call one that was seen at rest: by look_again(), with a task that others have run
+ * since. */
 static void call_and_rest(struct work_struct *work)
 {
 	struct pd_lane *self = w.pinst->lane_list[1], *other = w.pinst->lane_list[0];
@@ -371,129 +369,6 @@ static void free_sleeps_until_a_lane_rests(void)
 	world_end(&w);
 }
 
-/* What comes behind a flush has reached the serial stage before the flush looks: it is not waited for. */
-static void dawdle(struct job *job)
-{
-	for (int i = 0; i < 3 && job->number == 1; i++)
-		sched_yield();
-}
-
-static void *submit_second(void *unused)
-{
-	(void)unused;
-	submit_all(&jobs[1], 1);
-	return NULL;
-}
-
-static void flush_against_serial(void)
-{
-	pthread_t other;
-
-	begin(2, search_or(1, 3), 2);
-	all_on(0);
-	/* So short that both may be one run. */
-	w.pinst->lane_list[0]->task_ns = 1000;
-	w.on_serial = dawdle;
-	jobs[1].producer = 1;
-	pthread_create(&other, NULL, submit_second, NULL);
-	submit_all(jobs, 1);
-	SCHED_CHECK(padata_flush(w.pinst) == 0);
-	SCHED_CHECK(jobs[0].serial_calls == 1);
-	pthread_join(other, NULL);
-	world_end(&w);
-}
-
-/* A flush is told of the last task that it waits for now: its worker may come to no rest before the flush has ended. */
-static struct pd_parker flushed;
-
-static void wait_for_the_flush(struct padata_priv *padata)
-{
-	pd_park(&flushed);
-	job_parallel(padata);
-}
-
-static void *flush_and_say_so(void *unused)
-{
-	(void)unused;
-	SCHED_CHECK(padata_flush(w.pinst) == 0);
-	atomic_store_explicit(&done, true, memory_order_relaxed);
-	pd_unpark(&flushed);
-	return NULL;
-}
-
-static void flush_against_parallel(void)
-{
-	pthread_t flusher;
-
-	begin(2, 1, 2);
-	jobs[1].padata.parallel = wait_for_the_flush;
-	submit_all(jobs, 1);
-	pthread_create(&flusher, NULL, flush_and_say_so, NULL);
-	/* What is submitted before the flush begins it would wait for. */
-	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS) &&
-	       !atomic_load_explicit(&done, memory_order_relaxed))
-		sched_yield();
-	submit_all(&jobs[1], 1);
-	pthread_join(flusher, NULL);
-	world_end(&w);
-	check_all(&w, jobs, 2, 1);
-}
-
-static void flush_against_parallel_by_fences(void)
-{
-	pd_barrier_is_asymmetric = false;
-	flush_against_parallel();
-}
-
-/* M5: a lane leaves the crew, since its CPU was lost, at the moment in which that comes back; then it is needed. */
-static void cpu_comes_back_as_its_lane_leaves(void)
-{
-	begin(3, 3, 4);
-	w.mask = 0;
-	all_on(1);
-	jobs[1].padata.parallel = jobs[2].padata.parallel = meet;
-	sched_explore(false);
-	sched_allow_cpus(2);
-	pd_mask_look(w.pinst, UINT64_MAX);
-	sched_explore(true);
-	submit_all(jobs, 1);
-	sched_allow_cpus(3);
-	pd_mask_look(w.pinst, UINT64_MAX);
-	submit_all(&jobs[1], 2);
-	world_end(&w);
-	check_all(&w, jobs, 3, 1);
-}
-
-/* ... and the producer runs on a CPU whose lane is made at this moment. */
-static void *look_at_cpus(void *unused)
-{
-	(void)unused;
-	pd_mask_look(w.pinst, UINT64_MAX);
-	return NULL;
-}
-
-static void cpu_comes_under_its_producer(void)
-{
-	pthread_t other;
-	cpu_set_t second;
-	int n = (int)search_or(2, 3);
-
-	sched_allow_cpus(1);
-	begin(3, 3, 4);
-	all_on(0);
-	sched_explore(false);
-	sched_allow_cpus(3);
-	CPU_ZERO(&second);
-	CPU_SET(1, &second);
-	SCHED_CHECK(sched_setaffinity(0, sizeof(second), &second) == 0);
-	sched_explore(true);
-	pthread_create(&other, NULL, look_at_cpus, NULL);
-	submit_all(jobs, n);
-	pthread_join(other, NULL);
-	world_end(&w);
-	check_all(&w, jobs, n, 1);
-}
-
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -508,11 +383,6 @@ int main(int argc, char **argv)
 		{"free_of_a_queued_lane", free_of_a_queued_lane, 2, 0, false},
 		{"free_against_a_late_call", free_against_a_late_call, 2, 0, false},
 		{"free_sleeps_until_a_lane_rests", free_sleeps_until_a_lane_rests, 2, 0, false},
-		{"flush_against_serial", flush_against_serial, 2, 0, false},
-		{"flush_against_parallel", flush_against_parallel, 2, 0, false},
-		{"flush_against_parallel_by_fences", flush_against_parallel_by_fences, 0, 0, false},
-		{"cpu_comes_back_as_its_lane_leaves", cpu_comes_back_as_its_lane_leaves, 2, 0, false},
-		{"cpu_comes_under_its_producer", cpu_comes_under_its_producer, 2, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

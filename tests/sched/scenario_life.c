@@ -5,6 +5,7 @@
 #include "jobs.h"
 
 #include "futex.h"
+#include "instance.h"
 
 #include <unistd.h>
 
@@ -411,6 +412,56 @@ static void whole_life(void)
 	check_accepted(1);
 }
 
+/* M5: a lane leaves the crew, since its CPU was lost, at the moment in which that comes back; then it is
+ * needed. */
+static void cpu_comes_back_as_its_lane_leaves(void)
+{
+	begin(3, 3, 4);
+	w.mask = 0;
+	all_on(1);
+	jobs[1].padata.parallel = jobs[2].padata.parallel = meet;
+	sched_explore(false);
+	sched_allow_cpus(2);
+	pd_mask_look(w.pinst, UINT64_MAX);
+	sched_explore(true);
+	submit_all(jobs, 1);
+	sched_allow_cpus(3);
+	pd_mask_look(w.pinst, UINT64_MAX);
+	submit_all(&jobs[1], 2);
+	world_end(&w);
+	check_all(&w, jobs, 3, 1);
+}
+
+/* ... and the producer runs on a CPU whose lane is made at this moment. */
+static void *look_at_cpus(void *unused)
+{
+	(void)unused;
+	pd_mask_look(w.pinst, UINT64_MAX);
+	return NULL;
+}
+
+static void cpu_comes_under_its_producer(void)
+{
+	pthread_t other;
+	cpu_set_t second;
+	int n = (int)search_or(2, 3);
+
+	sched_allow_cpus(1);
+	begin(3, 3, 4);
+	all_on(0);
+	sched_explore(false);
+	sched_allow_cpus(3);
+	CPU_ZERO(&second);
+	CPU_SET(1, &second);
+	SCHED_CHECK(sched_setaffinity(0, sizeof(second), &second) == 0);
+	sched_explore(true);
+	pthread_create(&other, NULL, look_at_cpus, NULL);
+	submit_all(jobs, n);
+	pthread_join(other, NULL);
+	world_end(&w);
+	check_all(&w, jobs, n, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -422,6 +473,8 @@ int main(int argc, char **argv)
 		{"cpu_added_against_submit", cpu_added_against_submit, 2, 0, false},
 		{"cpu_lost_and_found", cpu_lost_and_found, 2, 0, false},
 		{"cpu_found_again", cpu_found_again, 1, 0, true},
+		{"cpu_comes_back_as_its_lane_leaves", cpu_comes_back_as_its_lane_leaves, 2, 0, false},
+		{"cpu_comes_under_its_producer", cpu_comes_under_its_producer, 2, 0, false},
 		{"stop_and_start_against_submit", stop_and_start_against_submit, 2, 0, false},
 		{"stop_against_mask_change", stop_against_mask_change, 2, 0, false},
 		{"stop_against_wait_room", stop_against_wait_room, 2, 0, false},

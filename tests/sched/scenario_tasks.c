@@ -5,6 +5,7 @@
 #include "jobs.h"
 
 #include "futex.h"
+#include "instance.h"
 
 /* A task is submitted while the one before it is on its way out. */
 static void submit_against_drain(void)
@@ -316,6 +317,82 @@ static void batch_in_window_of_one(void)
 	end(4, 1);
 }
 
+/* What comes behind a flush has reached the serial stage before the flush looks: it is not waited for. */
+static void dawdle(struct job *job)
+{
+	for (int i = 0; i < 3 && job->number == 1; i++)
+		sched_yield();
+}
+
+static void *submit_second(void *unused)
+{
+	(void)unused;
+	submit_all(&jobs[1], 1);
+	return NULL;
+}
+
+static void flush_against_serial(void)
+{
+	pthread_t other;
+
+	begin(2, search_or(1, 3), 2);
+	all_on(0);
+	/* So short that both may be one run. */
+	w.pinst->lane_list[0]->task_ns = 1000;
+	w.on_serial = dawdle;
+	jobs[1].producer = 1;
+	pthread_create(&other, NULL, submit_second, NULL);
+	submit_all(jobs, 1);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	pthread_join(other, NULL);
+	world_end(&w);
+}
+
+/* A flush is told of the last task that it waits for now: its worker may come to no rest before the flush has
+ * ended. */
+static struct pd_parker flushed;
+static atomic_bool flush_ended;
+
+static void wait_for_the_flush(struct padata_priv *padata)
+{
+	pd_park(&flushed);
+	job_parallel(padata);
+}
+
+static void *flush_and_say_so(void *unused)
+{
+	(void)unused;
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	atomic_store_explicit(&flush_ended, true, memory_order_relaxed);
+	pd_unpark(&flushed);
+	return NULL;
+}
+
+static void flush_against_parallel(void)
+{
+	pthread_t flusher;
+
+	begin(2, 1, 2);
+	jobs[1].padata.parallel = wait_for_the_flush;
+	submit_all(jobs, 1);
+	pthread_create(&flusher, NULL, flush_and_say_so, NULL);
+	/* What is submitted before the flush begins it would wait for. */
+	while (!(atomic_load_explicit(&w.pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS) &&
+	       !atomic_load_explicit(&flush_ended, memory_order_relaxed))
+		sched_yield();
+	submit_all(&jobs[1], 1);
+	pthread_join(flusher, NULL);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
+static void flush_against_parallel_by_fences(void)
+{
+	pd_barrier_is_asymmetric = false;
+	flush_against_parallel();
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -337,10 +414,13 @@ int main(int argc, char **argv)
 		{"flush", flush, 2, 0, false},
 		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
 		{"flush_against_the_next", flush_against_the_next, 2, 0, false},
+		{"flush_against_serial", flush_against_serial, 2, 0, false},
+		{"flush_against_parallel", flush_against_parallel, 2, 0, false},
 		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 0, 0, false},
 		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 0, 0, false},
 		{"wait_room_by_fences", wait_room_by_fences, 0, 0, false},
 		{"flush_by_fences", flush_by_fences, 0, 0, false},
+		{"flush_against_parallel_by_fences", flush_against_parallel_by_fences, 0, 0, false},
 		{"two_instances_on_one_queue", two_instances_on_one_queue, 2, 0, false},
 	};
 
