@@ -65,17 +65,33 @@ static void name_the_rest(const struct gw_config *a, const struct gw_config *b, 
 			    (size_t)snprintf(to + used, size - used, "%s%s", used ? ", " : "", parts[i].name);
 }
 
-/* What is decided at the start stays as it was. */
+/* What is decided at the start stays as it was, and the next reload is held against that. */
 static void keep_the_rest(const struct gw_config *from, struct gw_config *to)
 {
 	memcpy(to->control, from->control, sizeof(to->control));
 	memcpy(to->metrics_file, from->metrics_file, sizeof(to->metrics_file));
 	memcpy(to->user, from->user, sizeof(to->user));
 	memcpy(to->tun, from->tun, sizeof(to->tun));
+	memcpy(to->addresses, from->addresses, sizeof(to->addresses));
+	to->address_count = from->address_count;
 	memcpy(to->locals, from->locals, sizeof(to->locals));
 	to->local_count = from->local_count;
 	to->metrics = from->metrics;
 	to->mtu = from->mtu;
+	to->dscp = from->dscp;
+	to->keepalive = from->keepalive;
+	to->backend = from->backend;
+}
+
+static void swap_routes(struct gw_config *a, struct gw_config *b)
+{
+	struct esp_prefix *routes = a->routes;
+	size_t count = a->route_count;
+
+	a->routes = b->routes;
+	a->route_count = b->route_count;
+	b->routes = routes;
+	b->route_count = count;
 }
 
 static bool same_cpus(const struct gw_config *a, const struct gw_config *b)
@@ -101,6 +117,7 @@ int gw_reload(struct gw_gateway *g, char err[ESP_ERROR_LEN])
 		gw_config_free(new);
 		return code;
 	}
+	swap_routes(old, new);
 	gw_config_free(old);
 	if (move && gw_set_cpus(g, new->has_cpus ? new->cpus : cpu_active_mask) != 0)
 		snprintf(err, ESP_ERROR_LEN, "%.80s: none of its CPUs can be used; those of before go on",

@@ -128,9 +128,15 @@ def hang_up():
     gateway.process.send_signal(signal.SIGHUP)
     rig.until(lambda: listed(gateway) == set(rig.spis(second + third)), "the SAs of the first file to go")
     rig.until(lambda: "takes effect at the next start: keepalive\n" in gateway.log(), "the line about the keepalive")
+    for lines, rest in ((["keepalive 7"], "keepalive"), (["dscp 3", "route 10.99.0.0/16", "address fd99::1/64"], "address, route, dscp")):
+        rewrite(gateway, second, ["cpus all"] + lines)
+        for _ in range(2):
+            told = gateway.ctl("reload")
+            rig.check(told["note"].endswith("takes effect at the next start: " + rest), "until then it is said: %s" % told)
+    rewrite(gateway, second, ["cpus all"])
     told = gateway.ctl("reload")
     rig.equal(told, {"ok": True}, "what reload says of a file that is as it was")
-    rewrite(gateway, second, ["cpus all", "keepalive 7", "remote 192.0.2.2 port 4501"])
+    rewrite(gateway, second, ["cpus all", "remote 192.0.2.2 port 4501"])
     told = gateway.ctl("reload")
     rig.check(told["ok"] and told["note"].endswith("takes effect at the next start: remote"), "note of reload: %s" % told)
     lines = gateway.log().count("\n")
