@@ -101,7 +101,7 @@ cut() {
 
 # What cannot be the next frame, at the end: all before it is written.
 ends_badly() {
-	{ cat "$capture"; printf "$1"; } >"$dir/cut.pcap"
+	{ cat "$capture"; printf %b "$1"; } >"$dir/cut.pcap"
 	status 4 "$esp" encrypt --sa "$dir/sa" "$dir/cut.pcap" "$dir/enc.pcap"
 	says "damaged behind frame .* ($2)"
 	status 0 "$esp" decrypt --sa "$dir/sa" "$dir/enc.pcap" "$dir/dec.pcap"
@@ -199,8 +199,8 @@ check "garbage inside a capture" garbage_inside
 check "noise inside packets" noise
 check "a capture cut off: what came before is written" cut
 check "a capture cut off in a frame's header" ends_badly '12345' 'it ends in the header of a frame'
-check "a capture cut off in a frame" ends_badly '\0\0\0\0\0\0\0\0\100\0\0\0\100\0\0\0half' 'it ends in a frame'
-check "a frame too long to be one" ends_badly '\0\0\0\0\0\0\0\0\377\377\377\177\377\377\377\177' 'a frame longer than 262144 bytes'
+check "a capture cut off in a frame" ends_badly '\0\0\0\0\0\0\0\0\0100\0\0\0\0100\0\0\0half' 'it ends in a frame'
+check "a frame too long to be one" ends_badly '\0\0\0\0\0\0\0\0\0377\0377\0377\0177\0377\0377\0377\0177' 'a frame longer than 262144 bytes'
 check "damaged ICV is counted, the rest comes back" lost "$dir/damaged" bad_icv $hundredth $((n - hundredth))
 check "unknown SPI is counted, the rest comes back" lost "$dir/unknown" unknown_spi $hundredth $((n - hundredth))
 # The window is 1024, what is sent again is older than that but for its last packets.
