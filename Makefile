@@ -234,7 +234,7 @@ BENCH_DIR := $(BUILD)/bench
 BENCH_JOB := $(BENCH_DIR)/job.o
 QUESTIONS := latency idle
 STREAM_PEERS := glib htslib
-BENCH_OURS := $(addprefix $(BENCH_DIR)/,plain limit throughput scale $(QUESTIONS:%=%-padata))
+BENCH_OURS := $(addprefix $(BENCH_DIR)/,plain limit throughput scale latency-bare $(QUESTIONS:%=%-padata))
 BENCH_PEERS := $(addprefix $(BENCH_DIR)/,tbb openmp $(foreach p,$(STREAM_PEERS),throughput-$p $(QUESTIONS:%=%-$p)))
 BENCH_LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(BENCH_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
@@ -250,6 +250,8 @@ $(BENCH_DIR)/scale: BENCH_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,open pthread
 $(BENCH_DIR)/throughput $(BENCH_DIR)/scale: %: %.o $(BENCH_JOB) $(LIB_A)
 	$(BENCH_LINK)
 $(QUESTIONS:%=$(BENCH_DIR)/%-padata): %-padata: %.o $(BENCH_DIR)/stream_padata.o $(BENCH_JOB) $(LIB_A)
+	$(BENCH_LINK)
+$(BENCH_DIR)/latency-bare: %-bare: %.o $(BENCH_DIR)/stream_bare.o $(BENCH_JOB)
 	$(BENCH_LINK)
 define stream_peer
 $(BENCH_DIR)/throughput-$(1): $(BENCH_DIR)/peers/throughput.o $(BENCH_DIR)/peers/$(1).o $(BENCH_JOB)

@@ -65,6 +65,7 @@ def throughput(bench, peers, quick, options):
 def latency(bench, peers, quick, cbs):
     """A lone item each 20 us, and each 1 ms, from a producer that spins or sleeps between them."""
     programs = {f"padata cb={cb}": ("latency-padata", {"cb": cb}) for cb in cbs}
+    programs["bare"] = ("latency-bare", {})
     if peers:
         programs.update({"glib": ("latency-glib", {}), "htslib": ("latency-htslib", {})})
     say("\nLatency of a lone item, submission to serial stage, us; W = 1,000 ns")
@@ -126,7 +127,7 @@ def taken(bench, peers, quick, cbs):
             job = {"work": work, "items": bench.items(work)}
             for cb in cbs:
                 for name, (program, extra) in opponents.items():
-                    pairs = [bench.pair(lambda: bench.run("throughput", aside=used, cb=cb, **job),
+                    pairs = [bench.pair(lambda: bench.run("throughput", aside=used, cb=cb, **job, **OURS),
                                         lambda: bench.run(program, aside=used, **job, **extra))
                              for _ in range(bench.rounds)]
                     result = compare(pairs)
