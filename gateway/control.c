@@ -102,6 +102,12 @@ static int stats(struct command *c)
 	return 0;
 }
 
+/* Before anything is done: a line that was not meant so changes nothing. */
+static int want_end(struct command *c)
+{
+	return lex_end(&c->x) ? 0 : lex_fail(&c->x, "nothing more is expected here");
+}
+
 static int set_cpus(struct command *c)
 {
 	cpumask_var_t cpus;
@@ -119,13 +125,16 @@ static int set_cpus(struct command *c)
 	else if (cpulist_parse(list, cpus) || cpumask_empty(cpus))
 		err = lex_fail(&c->x, "a list of CPUs is needed here, like 0-3,8, or all");
 	if (!err) {
+		lex_next(&c->x);
+		err = want_end(c);
+	}
+	if (!err) {
 		err = gw_set_cpus(c->g, cpus);
 		if (err)
 			snprintf(c->err, sizeof(c->err), "cpus %.80s: %s", list,
 				 err == -EINVAL ? "the gateway may use none of them" : strerror(-err));
 	}
 	free_cpumask_var(cpus);
-	lex_next(&c->x);
 	return err;
 }
 
@@ -149,9 +158,11 @@ static int events(struct command *c)
 
 static int reload(struct command *c)
 {
-	int err = gw_reload(c->g, c->err);
+	int err = want_end(c);
 	struct gw_emit e;
 
+	if (!err)
+		err = gw_reload(c->g, c->err);
 	if (err)
 		return err;
 	if (!c->client->json) {
@@ -196,7 +207,7 @@ static int run(struct command *c, bool *answers)
 		}
 		*answers = commands[i].answers;
 		err = commands[i].run(c);
-		return err || lex_end(x) ? err : lex_fail(x, "nothing more is expected here");
+		return err ? err : want_end(c);
 	}
 	return lex_fail(x, "known are sa add, sa del, sa list, stats, cpus, events, reload");
 }

@@ -48,7 +48,7 @@ static inline void pd_guard_enter(enum pd_place place, const void *instance, uns
 
 	if (__builtin_expect(!self->registered, 0))
 		pd_guard_register();
-	/* Release: pairs with the acquire in wait_for_calls(): who sees this visit sees all of the last one. */
+	/* Release: pairs with the acquire in wait_for_calls(): who sees this visit sees the last. */
 	atomic_store_explicit(&self->entries, entries + 1, memory_order_release);
 	/* Relaxed: the argument is at the top of this file. */
 	atomic_store_explicit(&self->inside[place], (uintptr_t)instance | sleeper, memory_order_relaxed);

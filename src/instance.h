@@ -191,8 +191,8 @@ void pd_lane_rest_here(struct pd_lane *lane);
 
 /* run.c */
 /*
- * The worker: a run of tasks to begin. Returns how many, 0 for none; *first is the first. last: the lane rests
- * if there is none, so that few are better than nothing.
+ * The worker: a run of tasks to begin. Returns how many, 0 for none; *first is the first. last: the lane
+ * rests if there is none, so that few are better than nothing.
  */
 unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
 /* The worker: run it, or what thieves leave of it. */
@@ -214,8 +214,8 @@ bool pd_source_ready(struct padata_instance *pinst);
  */
 unsigned int pd_source_fetch(struct pd_lane *lane, unsigned int least, unsigned int max, uint64_t *first);
 /*
- * A worker in its lane, which is not at rest, when PD_AWAIT_SOURCE is set: call a lane to pull if there is room
- * for half of the window; with_room: if there is any.
+ * A worker in its lane, which is not at rest, when PD_AWAIT_SOURCE is set: call a lane to pull if there is
+ * room for half of the window; with_room: if there is any.
  */
 void pd_source_call(struct pd_lane *lane, bool with_room);
 

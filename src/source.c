@@ -3,10 +3,10 @@
 /*
  * padata_pull(): tasks that the lanes fetch themselves.
  *
- * A lane that looks for a run and finds nothing to claim takes the source's turn, pulls a run, submits it and
- * claims it at once. So a task begins on the CPU that made it, and no thread has to be woken, or to sleep, for
- * the room that there is. The thread in padata_pull() only waits for the end, and calls a lane where nobody
- * else could: at the beginning, and when the gate is opened again.
+ * A lane that looks for a run and finds nothing to claim takes the source's turn, pulls a run, submits it
+ * and claims it at once. So a task begins on the CPU that made it, and no thread has to be woken, or to
+ * sleep, for the room that there is. The thread in padata_pull() only waits for the end, and calls a lane
+ * where nobody else could: at the beginning, and when the gate is opened again.
  */
 
 #include "instance.h"
@@ -165,7 +165,7 @@ void pd_source_call(struct pd_lane *lane, bool with_room)
 		pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
 }
 
-/* As a call that does not sleep: a change that has shut the gate waits for it before it has the lanes rest. */
+/* As a call that does not sleep: a change that has shut the gate waits for it, then has the lanes rest. */
 static void call_a_lane(struct padata_instance *pinst)
 {
 	pd_guard_enter(PD_IN_CALL, pinst, 0);

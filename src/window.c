@@ -178,7 +178,7 @@ unsigned int pd_window_claim(struct pd_window *w, unsigned int max, unsigned int
 
 bool pd_window_claim_own(struct pd_window *w, uint64_t seq, unsigned int n)
 {
-	/* Release: the next claimer sees our tasks, and through the release sequence what the last one saw. */
+	/* Release: the next claimer sees our tasks, and by the release sequence what the last one saw. */
 	return atomic_compare_exchange_strong_explicit(&w->claimed, &seq, seq + n, memory_order_release,
 						       memory_order_relaxed);
 }

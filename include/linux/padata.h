@@ -57,7 +57,7 @@ struct padata_instance *padata_alloc(const struct cpumask *cpumask, struct workq
  */
 void padata_free(struct padata_instance *pinst);
 
-/* Set and clear the flag that padata_do_parallel() asks for. Any thread, callbacks included; never sleeps. (L3) */
+/* Set and clear the flag that padata_do_parallel() asks for. Any thread, in callbacks too; never sleeps. (L3) */
 void padata_start(struct padata_instance *pinst);
 void padata_stop(struct padata_instance *pinst);
 
@@ -111,10 +111,10 @@ int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *
 /*
  * Where tasks come from when the workers fetch them themselves. pull() puts up to max tasks into tasks[],
  * which become consecutive in the order, sets *cb_cpu if it is not to be the CPU that it is called on, and
- * returns how many they are; 0 says that there will be no more. It is called on any CPU of the mask, but never
- * twice at once and each time with all visible that the last call did. It may sleep, as parallel() may: then
- * its CPU does nothing else, and a change of the masks and padata_free() wait for it. It is not called while
- * there is no room, or the masks are being changed.
+ * returns how many they are; 0 says that there will be no more. It is called on any CPU of the mask, but
+ * never twice at once and each time with all visible that the last call did. It may sleep, as parallel()
+ * may: then its CPU does nothing else, and a change of the masks and padata_free() wait for it. It is not
+ * called while there is no room, or the masks are being changed.
  */
 struct padata_source {
 	unsigned int (*pull)(struct padata_source *source, struct padata_priv **tasks, unsigned int max,

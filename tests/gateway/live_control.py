@@ -85,7 +85,7 @@ def standard_input():
 def refusals():
     """All SAs of a request or none, one line that says why, and nothing has changed."""
     a = Alone()
-    before = set(a.listed())
+    before, cpus_before = set(a.listed()), a.ask("cpus")
     good = rig.new_sas()
     cases = [
         (good + "src 192.0.2.1 dst", "/bad:%d: 'end of file'" % (good.count("\n") + 1)),
@@ -108,11 +108,13 @@ def refusals():
             (("sa", "del", "spi", out, "now"), "'now': src, dst, spi and after are known"),
             (("sa", "list", "all"), "nothing more is expected"),
             (("sa",), "known are"), (("dance",), "known are"),
+            (("reload", "now"), "nothing more is expected"), (("cpus", "0", "1"), "nothing more is expected"),
             (("cpus", "5-3"), "list of CPUs"), (("cpus", "0,0x"), "list of CPUs")]:
         _, err = a.ask(*args, status=1)
         rig.check(why in err and err.count("\n") == 1, "%r does not say %r" % (err, why))
         rig.check(why in a.gateway.ctl(*args, status=1)["error"], "the JSON does not say why")
     rig.equal(set(a.listed()), before, "SAs")
+    rig.equal(a.ask("cpus"), cpus_before, "CPUs")
     a.end()
 
 
