@@ -57,7 +57,7 @@ struct padata_instance *padata_alloc(const struct cpumask *cpumask, struct workq
  */
 void padata_free(struct padata_instance *pinst);
 
-/* Set and clear the flag that padata_do_parallel() asks for. Any thread, in callbacks too; never sleeps. (L3) */
+/* Set and clear the flag that padata_do_parallel() asks for. Any thread, callbacks too; never sleeps. (L3) */
 void padata_start(struct padata_instance *pinst);
 void padata_stop(struct padata_instance *pinst);
 

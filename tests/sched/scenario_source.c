@@ -443,7 +443,7 @@ int main(int argc, char **argv)
 		{"pull_into_a_full_window_by_fences", pull_into_a_full_window_by_fences, 0, 0, false},
 		{"pull_while_another_sleeps_by_fences", pull_while_another_sleeps_by_fences, 0, 0, false},
 		{"two_in_a_row", two_in_a_row, 2, 0, false},
-		{"two_at_once", two_at_once, 1, 0, false},
+		{"two_at_once", two_at_once, 2, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
