@@ -129,7 +129,7 @@ class Place:
             if status == 2 and scenario:
                 return None  # there is no such scenario any more
             if status != 0:
-                return f"{program}, exit status {status}"
+                return scenario or f"{program}/any, by exit status {status}"
         return None
 
     def test(self, only=None):
