@@ -7,7 +7,8 @@ import shutil
 import subprocess
 
 # Ours first and strongest; colours that people with a colour-vision deficiency can tell apart.
-STYLES = [("#0072b2", 7), ("#6aa9d2", 6), ("#d55e00", 5), ("#009e73", 9), ("#cc79a7", 11), ("#e69f00", 13), ("#999933", 15)]
+STYLES = [("#0072b2", 7), ("#6aa9d2", 6), ("#9fc5e0", 4), ("#d55e00", 5), ("#009e73", 9), ("#cc79a7", 11), ("#e69f00", 13),
+          ("#999933", 15)]
 
 
 def label(work):
