@@ -10,6 +10,7 @@
 
 #include "esp_sa.h"
 #include "esp_tool.h"
+#include "sa_lex.h"
 
 static const struct algorithm {
 	const char *name;
@@ -51,6 +52,27 @@ static const struct algorithm *algorithm(const char *name)
 		 name);
 }
 
+/* "PREFIX,PREFIX": what the pair carries, from behind its source to behind its destination. */
+static struct esp_selector selector(const char *text)
+{
+	struct esp_selector sel = {.any_port_src = true, .any_port_dst = true};
+	struct esp_prefix *sides[] = {&sel.src, &sel.dst};
+	const char *comma = strchr(text, ',');
+	char why[ESP_ERROR_LEN];
+	bool good = comma;
+
+	for (int i = 0; i < 2 && good; i++) {
+		struct lex x;
+
+		lex_start(&x, "--sel", i ? comma + 1 : text, i ? strlen(comma + 1) : (size_t)(comma - text), why);
+		good = lex_prefix(&x, sides[i]) == 0 && lex_end(&x);
+	}
+	if (!good || sel.src.addr.family != sel.dst.addr.family)
+		esp_fail(ESP_EXIT_USAGE, "--sel %s: two networks of one family are needed, as 10.1.0.0/16,10.2.0.0/16",
+			 text);
+	return sel;
+}
+
 /* The SA with a key and an SPI of its own. */
 static void print_one(const struct algorithm *a, struct esp_sa sa)
 {
@@ -76,7 +98,7 @@ static void print_one(const struct algorithm *a, struct esp_sa sa)
 
 int esp_cmd_genkey(int argc, char **argv)
 {
-	enum { ALGO = 256, ESN, ENCAP, SRC, DST, REQID };
+	enum { ALGO = 256, ESN, ENCAP, SRC, DST, REQID, SEL };
 	static const struct option longs[] = {
 	    {"algo", required_argument, NULL, ALGO},
 	    {"esn", no_argument, NULL, ESN},
@@ -84,6 +106,7 @@ int esp_cmd_genkey(int argc, char **argv)
 	    {"src", required_argument, NULL, SRC},
 	    {"dst", required_argument, NULL, DST},
 	    {"reqid", required_argument, NULL, REQID},
+	    {"sel", required_argument, NULL, SEL},
 	    {NULL, 0, NULL, 0},
 	};
 	const struct algorithm *a = algorithm("aes128-gcm");
@@ -124,6 +147,10 @@ int esp_cmd_genkey(int argc, char **argv)
 		case REQID:
 			there.reqid = (uint32_t)esp_number("--reqid", optarg, 1, UINT32_MAX);
 			break;
+		case SEL:
+			there.sel = selector(optarg);
+			there.has_sel = true;
+			break;
 		default:
 			esp_fail(ESP_EXIT_USAGE, "genkey: %s %s; --help explains", argv[optind - 1],
 				 c == ':' ? "needs a value" : "is not an option");
@@ -143,6 +170,8 @@ int esp_cmd_genkey(int argc, char **argv)
 	back = there;
 	back.src = there.dst;
 	back.dst = there.src;
+	back.sel.src = there.sel.dst;
+	back.sel.dst = there.sel.src;
 	print_one(a, there);
 	print_one(a, back);
 	return ESP_EXIT_OK;

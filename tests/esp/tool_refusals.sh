@@ -21,6 +21,10 @@ usage() {
 	status 2 "$esp" genkey --src 192.0.2.1 --dst 2001:db8::1
 	status 2 "$esp" genkey --reqid 0
 	status 2 "$esp" genkey --reqid 4294967296
+	for sel in 10.1.0.0/24 10.1.0.0/33,10.2.0.0/24 10.1.0.0/24,2001:db8::/32 10.1.0.0/24,x '10.1.0.0/24,10.2.0.0/24 y'; do
+		status 2 "$esp" genkey --sel "$sel"
+		says "two networks of one family"
+	done
 	status 2 "$esp" frobnicate
 	says frobnicate
 	for words in --help help "encrypt --help" "genkey -h" "top --help"; do

@@ -44,7 +44,7 @@ def from_nothing_to_a_tunnel():
     for namespace in (a, b):
         os.makedirs("%s/home-%s" % (rig.WORK, namespace.name))
     gateways = [begin(a, blocks[0]), begin(b, blocks[1])]
-    rig.until(lambda: all(n.link("esp0") for n in (a, b)), "both devices")
+    rig.until(lambda: all(n.link("padata0") for n in (a, b)), "both devices")
     a.run("ping", "-q", "-n", "-c", 10, "-i", 0.2, "-w", rig.PATIENCE, "10.2.0.1", status=None)
     rig.ping(a, "10.2.0.1")
     rig.ping(b, "10.1.0.1")
