@@ -22,13 +22,8 @@ struct stream {
 	struct stream_item **items;
 };
 
-static const char *cpu = "any";
-
 const char stream_name[] = "bare";
-const struct job_option stream_options[] = {
-	{"cpu", NULL, &cpu, "the thread's CPU: a number, or any"},
-	{NULL, NULL, NULL, NULL},
-};
+const struct job_option stream_options[] = {{NULL, NULL, NULL, NULL}};
 
 /* Returns its value when it is no longer `old`. */
 static unsigned int await(_Atomic unsigned int *word, unsigned int old)
@@ -66,17 +61,9 @@ static void *take_items(void *argument)
 struct stream *stream_open(void)
 {
 	struct stream *stream = job_memory(sizeof(*stream));
-	pthread_attr_t attr;
-	cpu_set_t set;
 
 	stream->items = job_memory(job.window * sizeof(struct stream_item *));
-	pthread_attr_init(&attr);
-	if (cpu[0] != 'a') {
-		CPU_ZERO(&set);
-		CPU_SET((unsigned int)atoi(cpu), &set);
-		pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
-	}
-	int error = pthread_create(&stream->thread, &attr, take_items, stream);
+	int error = pthread_create(&stream->thread, NULL, take_items, stream);
 	if (error)
 		job_fail("pthread_create", error);
 	return stream;

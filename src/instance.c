@@ -180,14 +180,12 @@ PD_EXPORT int padata_set_window(struct padata_instance *pinst, unsigned int task
 {
 	int error;
 
-	if (!pinst || tasks == 0 || tasks > window_max)
+	if (tasks == 0 || tasks > window_max)
 		return -EINVAL;
-	if (pd_instance_inherited(pinst))
-		return -ENODEV;
+	error = pd_enter_to_sleep(pinst);
 	/* A callback of the instance has a task outstanding: its own. */
-	if (pd_lane_self && pd_lane_self->instance == pinst)
-		return -EBUSY;
-	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	if (error)
+		return error == -EDEADLK ? -EBUSY : error;
 	pthread_mutex_lock(&pinst->change_lock);
 	error = resize_locked(pinst, tasks);
 	pthread_mutex_unlock(&pinst->change_lock);

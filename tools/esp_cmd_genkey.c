@@ -64,12 +64,13 @@ static struct esp_selector selector(const char *text)
 	for (int i = 0; i < 2 && good; i++) {
 		struct lex x;
 
-		lex_start(&x, "--sel", i ? comma + 1 : text, i ? strlen(comma + 1) : (size_t)(comma - text), why);
+		lex_start(&x, "--sel", i ? comma + 1 : text, i ? strlen(comma + 1) : (size_t)(comma - text),
+			  why);
 		good = lex_prefix(&x, sides[i]) == 0 && lex_end(&x);
 	}
 	if (!good || sel.src.addr.family != sel.dst.addr.family)
-		esp_fail(ESP_EXIT_USAGE, "--sel %s: two networks of one family are needed, as 10.1.0.0/16,10.2.0.0/16",
-			 text);
+		esp_fail(ESP_EXIT_USAGE,
+			 "--sel %s: two networks of one family are needed, as 10.1.0.0/16,10.2.0.0/16", text);
 	return sel;
 }
 

@@ -31,7 +31,7 @@ struct esp_reader {
 	char *buffer;
 
 	/* A pcap file of today: libpcap reads its header alone, and copies no frame. */
-	bool plain, nano;
+	bool plain, nano, swapped;
 	const char *damage;
 	struct esp_blocks blocks;
 	struct esp_block *block;
@@ -108,7 +108,8 @@ static bool is_plain(struct esp_reader *r)
 	uint32_t magic;
 
 	memcpy(&magic, r->head, sizeof(magic));
-	if (pcap_is_swapped(r->pcap))
+	r->swapped = pcap_is_swapped(r->pcap);
+	if (r->swapped)
 		magic = __builtin_bswap32(magic);
 	r->nano = magic == 0xa1b23c4d;
 	return (r->nano || magic == 0xa1b2c3d4) && pcap_major_version(r->pcap) == 2 &&
@@ -210,7 +211,7 @@ static int next_plain(struct esp_reader *r, struct esp_frame *frame)
 	if (got != 1)
 		return got;
 	memcpy(record, r->block->bytes + r->at, sizeof(record));
-	for (int i = 0; i < 4 && pcap_is_swapped(r->pcap); i++)
+	for (int i = 0; i < 4 && r->swapped; i++)
 		record[i] = __builtin_bswap32(record[i]);
 	if (record[2] > CAPTURED_MAX)
 		return damaged(r, "a frame longer than 262144 bytes");
