@@ -8,6 +8,7 @@
  */
 
 #include "internal.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +29,9 @@ struct block {
 
 static uint32_t *owner; /* the block of each granule of the heap, 0 for none */
 static struct block *blocks;
-static uint32_t n_blocks = 1;
-static size_t used, carved = ARENA_HEAP;
+static OF_SCHEDULE uint32_t n_blocks = 1;
+static OF_SCHEDULE uint32_t used; /* granules */
+static size_t carved = ARENA_HEAP;
 
 void alloc_init(void)
 {
@@ -43,6 +45,9 @@ void alloc_init(void)
 		exit(2);
 	}
 	blocks = (struct block *)(owner + ARENA_HEAP / GRANULE);
+	snapshot_table(arena, &used, GRANULE);
+	snapshot_table(owner, &used, sizeof(*owner));
+	snapshot_table(blocks, &n_blocks, sizeof(*blocks));
 }
 
 void *arena_carve(size_t size, size_t alignment)
@@ -55,9 +60,14 @@ void *arena_carve(size_t size, size_t alignment)
 	return (void *)(ARENA_BASE + carved - size);
 }
 
+void alloc_forget(void)
+{
+	memset(owner, 0, used * sizeof(*owner));
+}
+
 void alloc_reset(void)
 {
-	memset(owner, 0, used / GRANULE * sizeof(*owner));
+	alloc_forget();
 	n_blocks = 1;
 	used = 0;
 }
@@ -150,19 +160,20 @@ static struct block *recycled(size_t size, size_t alignment)
 static void *allocate(size_t size, size_t alignment, void *pc)
 {
 	struct block *b = recycled(size, alignment);
-	size_t begin, granules;
+	uint32_t begin, granules;
 
 	if (!b) {
 		alignment = alignment < GRANULE ? GRANULE : alignment;
-		begin = (used + alignment - 1) / alignment * alignment;
-		granules = (size + GRANULE - 1) / GRANULE;
-		if (begin + (granules + 1) * GRANULE > ARENA_HEAP || n_blocks == MAX_BLOCKS)
+		alignment /= GRANULE;
+		begin = (uint32_t)((used + alignment - 1) / alignment * alignment);
+		if (size > ARENA_HEAP || begin + size / GRANULE + 2 > ARENA_HEAP / GRANULE || n_blocks == MAX_BLOCKS)
 			sched_fail("the heap of a schedule is too small");
-		used = begin + (granules + 1) * GRANULE; /* the last belongs to nobody */
-		for (size_t i = 0; i < granules; i++)
-			owner[begin / GRANULE + i] = n_blocks;
+		granules = (uint32_t)((size + GRANULE - 1) / GRANULE);
+		used = begin + granules + 1; /* the last belongs to nobody */
+		for (uint32_t i = 0; i < granules; i++)
+			owner[begin + i] = n_blocks;
 		b = &blocks[n_blocks++];
-		b->address = ARENA_BASE + begin;
+		b->address = ARENA_BASE + (uintptr_t)begin * GRANULE;
 		b->size = size;
 		memset((void *)b->address, 0xa5, size < 4096 ? size : 4096);
 	}

@@ -6,6 +6,7 @@
  */
 
 #include "internal.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -14,13 +15,13 @@
 
 enum { MAX_EVENTS = 8, FIRST_FD = 1 << 20 };
 
-static struct event {
+static OF_SCHEDULE struct event {
 	bool open;
 	uint64_t count;
 	void *pc;
 	struct past past;
 } events[MAX_EVENTS];
-static int n_events;
+static OF_SCHEDULE int n_events;
 
 void events_reset(void)
 {

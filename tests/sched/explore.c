@@ -12,27 +12,33 @@
 
 #include "explore.h"
 #include "internal.h"
+#include "snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+/* A snapshot costs as much as some dozens of steps. */
+enum { SNAPSHOT_STEPS = 48 };
 enum { SPIN = 24, PCT_DEPTH = 3, MAX_CHOICES = 1 << 18, TIMER_EVERY = 16 };
 
 struct decision {
 	uint8_t kind, n, chosen;
+	uint32_t step;
 };
 
-struct exploration explore = {.max_steps = 50000};
-bool quiet;
+OF_SCHEDULE struct exploration explore = {.max_steps = 50000};
+OF_SCHEDULE bool quiet;
 
-static uint64_t rng;
-static unsigned int switch_one_in, stale_one_in, event_one_in;
+static OF_SCHEDULE uint64_t rng;
+static OF_SCHEDULE unsigned int switch_one_in, stale_one_in, event_one_in;
 static struct decision decisions[MAX_CHOICES];
-static uint32_t n_decisions, prefix;
-static unsigned int preemptions, stale;
-static bool alone; /* nobody could notice what the thread does next */
-static uint32_t change_points[PCT_DEPTH - 1], lowest_priority;
+static OF_SCHEDULE uint32_t n_decisions;
+static uint32_t prefix;
+static OF_SCHEDULE unsigned int preemptions, stale;
+static uint32_t next_snapshot; /* the step of the schedule from which on it would be worth it */
+static OF_SCHEDULE bool alone; /* nobody could notice what the thread does next */
+static OF_SCHEDULE uint32_t change_points[PCT_DEPTH - 1], lowest_priority;
 
 static uint64_t random_next(void)
 {
@@ -89,11 +95,37 @@ void explore_first_leaf(void)
 	prefix = 0;
 }
 
+/*
+ * The last choice of the prefix is the next to be changed, then those before it: half the way there, half the rest of
+ * it, and so on.
+ */
+static void plan_snapshot(uint32_t from)
+{
+	uint32_t to = prefix ? decisions[prefix - 1].step : 0;
+
+	next_snapshot = to > from + SNAPSHOT_STEPS && snapshot_room() ? from + (to - from) / 2 : UINT32_MAX;
+}
+
+bool explore_resume(void)
+{
+	plan_snapshot(snapshot_keep(prefix));
+	return snapshot_restore();
+}
+
+void explore_pause(void)
+{
+	snapshot_take(n_decisions);
+}
+
 static unsigned int decide_exhaustively(enum choice kind, unsigned int n)
 {
 	struct decision *d = &decisions[n_decisions];
 	unsigned int allowed = n;
 
+	if (explore.steps >= next_snapshot && n_decisions < prefix) {
+		fiber_pause();
+		plan_snapshot(explore.steps);
+	}
 	if (n_decisions + 1 == MAX_CHOICES)
 		sched_fail("too many choices in one schedule");
 	if (kind == CHOOSE_THREAD ? preemptions >= explore.max_preemptions
@@ -102,7 +134,7 @@ static unsigned int decide_exhaustively(enum choice kind, unsigned int n)
 	if (alone)
 		allowed = 1;
 	if (explore.learns) {
-		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0};
+		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0, explore.steps};
 		if (allowed > 1 && one_in(kind == CHOOSE_FREE ? 2 : switch_one_in))
 			d->chosen = (uint8_t)(1 + random_below(allowed - 1));
 	} else if (n_decisions < prefix) {
@@ -112,7 +144,7 @@ static unsigned int decide_exhaustively(enum choice kind, unsigned int n)
 		explore.cut = true;
 		fiber_abandon();
 	} else {
-		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0};
+		*d = (struct decision){(uint8_t)kind, (uint8_t)allowed, 0, explore.steps};
 	}
 	n_decisions++;
 	if (d->chosen && kind == CHOOSE_THREAD)

@@ -39,6 +39,9 @@ static inline bool explore_by_choices(void)
 }
 
 void explore_begin(void);
+/* In a search: where it is like the one before, go on from a snapshot of that; false if there is none. */
+bool explore_resume(void);
+void explore_pause(void); /* take one */
 /* Begin a search, or once more with what was learned. */
 void explore_first_leaf(void);
 bool explore_next_leaf(void);

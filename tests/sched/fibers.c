@@ -10,6 +10,7 @@
  */
 
 #include "internal.h"
+#include "snapshot.h"
 
 #include <asm/prctl.h>
 #include <elf.h>
@@ -27,9 +28,9 @@
 
 enum { STACK_SIZE = 128 << 10, TCB_SIZE = 0x900 };
 
-struct fiber fibers[MAX_THREADS];
-unsigned int self, n_fibers;
-uint32_t runnable;
+OF_SCHEDULE struct fiber fibers[MAX_THREADS];
+OF_SCHEDULE unsigned int self, n_fibers;
+OF_SCHEDULE uint32_t runnable;
 bool running;
 
 static void *host_sp;
@@ -38,6 +39,7 @@ static size_t static_tls; /* of all objects, below the thread pointer */
 static const char *tls_image;
 static size_t tls_image_size, tls_size; /* the program's own */
 static bool fsgsbase;
+static bool pauses; /* rather than ends */
 
 void sched_switch_stack(void **from, void *to);
 __asm__(".text\n.globl sched_switch_stack\n.type sched_switch_stack,@function\n"
@@ -176,6 +178,23 @@ void fiber_switch(unsigned int to)
 	switch_to(&fibers[from].sp, fibers[to].sp, fibers[to].tp);
 }
 
+size_t fiber_memory(unsigned int fiber, unsigned int part, void **memory)
+{
+	struct fiber *f = &fibers[fiber];
+
+	/* One that ends still chooses who comes after it. */
+	if (part > 1 || (f->wait == FINISHED && fiber != self))
+		return 0;
+	*memory = part ? f->tp - static_tls : f->sp;
+	return part ? static_tls : (size_t)((char *)f->stack + STACK_SIZE - (char *)f->sp);
+}
+
+void fiber_pause(void)
+{
+	pauses = true;
+	switch_to(&fibers[self].sp, host_sp, host_tp);
+}
+
 void fiber_exit(void *result)
 {
 	struct fiber *f = &fibers[self];
@@ -216,14 +235,23 @@ static void *run_scenario(void *argument)
 	return NULL;
 }
 
-void fibers_run(void (*run)(void))
+bool fibers_go_on(void)
 {
+	pauses = false;
+	running = true;
+	switch_to(&host_sp, fibers[self].sp, fibers[self].tp);
+	return pauses;
+}
+
+void fibers_begin(void (*run)(void))
+{
+	static void (*scenario)(void);
+
+	scenario = run;
 	n_fibers = 0;
 	runnable = 0;
 	self = 0;
 	fibers[0].cpu = 0;
 	fibers[0].affinity = allowed_cpus;
-	fiber_create(run_scenario, &run);
-	running = true;
-	switch_to(&host_sp, fibers[0].sp, fibers[0].tp);
+	fiber_create(run_scenario, &scenario);
 }

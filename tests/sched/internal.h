@@ -66,7 +66,10 @@ extern unsigned long allowed_cpus;
 
 /* fibers.c */
 void fibers_init(void);
-void fibers_run(void (*run)(void)); /* one schedule; returns when it is over */
+void fibers_begin(void (*run)(void)); /* a schedule */
+bool fibers_go_on(void); /* until it is over; true if it only pauses */
+void fiber_pause(void);
+size_t fiber_memory(unsigned int fiber, unsigned int part, void **memory); /* that has a size; 0: no more parts */
 int fiber_create(void *(*start)(void *), void *argument);
 void fiber_exit(void *result) __attribute__((__noreturn__));
 void fiber_abandon(void) __attribute__((__noreturn__)); /* end the schedule as it stands */
@@ -133,6 +136,8 @@ struct word {
 	uint32_t sync;	/* the mutex, condition variable or futex */
 };
 void shadow_reset(void);
+void shadow_forget(void); /* where the words are */
+void shadow_remember(void);
 void shadow_init(void);
 struct word *shadow_word(uintptr_t address); /* NULL: not memory that is watched */
 size_t shadow_words(void);
@@ -153,12 +158,14 @@ void shadow_freed(uintptr_t address, size_t size, void *pc);
 #define ARENA_HEAP (48u << 20)
 void alloc_init(void);
 void alloc_reset(void);
+void alloc_forget(void); /* whose each place is */
 void alloc_check(uintptr_t address, size_t size, const char *what, void *pc);
 bool alloc_owner(uintptr_t address, unsigned int *thread, uint32_t *epoch);
 void alloc_report_leaks(void);
 void *arena_carve(size_t size, size_t alignment); /* for ever, outside of the heap */
 
 /* sync.c */
+void sync_init(void);
 void sync_reset(void);
 
 /* system.c */

@@ -7,6 +7,7 @@
 
 #include "explore.h"
 #include "internal.h"
+#include "snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -48,6 +49,8 @@ static void save_variables(void)
 		memcpy(saved_data, __start_pd_data, data_size);
 	if (bss_size)
 		memcpy(saved_bss, __start_pd_bss, bss_size);
+	snapshot_part(__start_pd_data, data_size);
+	snapshot_part(__start_pd_bss, bss_size);
 }
 
 static double seconds(void)
@@ -58,8 +61,7 @@ static double seconds(void)
 	return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
-/* One schedule; true if there is nothing to be found in it. */
-static bool run(const struct sched_scenario *scenario)
+static void begin(const struct sched_scenario *scenario)
 {
 	memory_reset();
 	views_reset();
@@ -73,12 +75,21 @@ static bool run(const struct sched_scenario *scenario)
 		memcpy(__start_pd_data, saved_data, data_size);
 	if (bss_size)
 		memcpy(__start_pd_bss, saved_bss, bss_size);
-	finding[0] = '\0';
 	finding_at(NULL, NULL);
 	explore.timers = scenario->timers;
 	explore.timed = 0;
 	explore_begin();
-	fibers_run(scenario->run);
+	fibers_begin(scenario->run);
+}
+
+/* One schedule; true if there is nothing to be found in it. */
+static bool run(const struct sched_scenario *scenario)
+{
+	finding[0] = '\0';
+	if (explore.strategy != EXHAUSTIVE || explore.learns || !explore_resume())
+		begin(scenario);
+	while (fibers_go_on())
+		explore_pause();
 	count.steps += explore.steps;
 	return !finding[0];
 }
@@ -350,6 +361,7 @@ int sched_main(int argc, char **argv, const struct sched_scenario *table, unsign
 	parse(argc, argv);
 	alloc_init();
 	shadow_init();
+	sync_init();
 	fibers_init();
 	save_variables();
 	for (unsigned int i = 0; i < n; i++)

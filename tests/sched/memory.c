@@ -17,6 +17,7 @@
 
 #include "explore.h"
 #include "internal.h"
+#include "snapshot.h"
 #include "views.h"
 
 #include <string.h>
@@ -47,7 +48,7 @@ enum { DEPTH = 12, MAX_STORES = 1 << 18, MAX_LOCS = 1 << 17, STALE_RUN = 8 };
 
 static struct store *stores;
 static struct loc *locs;
-static uint32_t n_stores = 1, n_locs = 1;
+static OF_SCHEDULE uint32_t n_stores = 1, n_locs = 1;
 
 void memory_reset(void)
 {
@@ -55,6 +56,8 @@ void memory_reset(void)
 		stores = mmap(NULL, sizeof(*stores) * MAX_STORES + sizeof(*locs) * MAX_LOCS, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		locs = (struct loc *)(stores + MAX_STORES);
+		snapshot_table(stores, &n_stores, sizeof(*stores));
+		snapshot_table(locs, &n_locs, sizeof(*locs));
 	}
 	n_stores = n_locs = 1;
 }

@@ -3,6 +3,7 @@
 /* A finding, and the trace of the schedule that leads to it. */
 
 #include "internal.h"
+#include "snapshot.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #include <unistd.h>
 
 char finding[1024];
-static void *finding_pcs[2];
+static OF_SCHEDULE void *finding_pcs[2];
 bool tracing;
 
 void finding_at(void *pc1, void *pc2)

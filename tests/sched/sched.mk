@@ -16,7 +16,7 @@ SCHED_REDIRECT := objcopy --redefine-syms=tests/sched/redirect --rename-section 
 	--rename-section .bss=pd_bss,alloc,load,data,contents
 
 SCHED_OBJ := $(patsubst %,$(SCHED_BUILD)/%.o,\
-	alloc events explore fibers main memory past report shadow sync system tsan views)
+	alloc events explore fibers main memory past report shadow snapshot sync system tsan views)
 SCHED_LIB_OBJ := $(patsubst $(SCHED_SRC)/%.c,$(SCHED_BUILD)/src/%.o,$(wildcard $(SCHED_SRC)/*.c))
 SCHED_SCENARIOS := $(patsubst tests/sched/%.c,$(SCHED_BUILD)/%,$(wildcard tests/sched/scenario_*.c))
 SCHED_BUGS := 1 2 3 4 5 6 7 8 9 10

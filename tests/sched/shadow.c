@@ -8,6 +8,7 @@
  */
 
 #include "internal.h"
+#include "snapshot.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,8 @@ static uintptr_t program_base, program_size;
 static struct word *words;
 static uint32_t *words_at; /* where the index of each word lies, to clear it */
 static struct plain *plains;
-static uint32_t n_words, n_plains;
+static OF_SCHEDULE uint32_t n_words, n_plains;
+static uint32_t nowhere; /* no place has this index */
 
 static void *pages(size_t size)
 {
@@ -56,12 +58,27 @@ void shadow_init(void)
 	words_at = pages(sizeof(*words_at) * MAX_WORDS);
 	plains = pages(sizeof(*plains) * MAX_PLAIN);
 	n_words = n_plains = 1;
+	nowhere = (uint32_t)shadow_words();
+	snapshot_table(words, &n_words, sizeof(*words));
+	snapshot_table(words_at, &n_words, sizeof(*words_at));
+	snapshot_table(plains, &n_plains, sizeof(*plains));
+}
+
+void shadow_forget(void)
+{
+	for (uint32_t i = 1; i < n_words; i++)
+		arena_index[words_at[i]] = 0;
+}
+
+void shadow_remember(void)
+{
+	for (uint32_t i = 1; i < n_words; i++)
+		arena_index[words_at[i]] = i;
 }
 
 void shadow_reset(void)
 {
-	for (uint32_t i = 1; i < n_words; i++)
-		arena_index[words_at[i]] = 0;
+	shadow_forget();
 	n_words = n_plains = 1;
 }
 
@@ -251,6 +268,7 @@ void shadow_freed(uintptr_t address, size_t size, void *pc)
 			against_plain(&plains[i], a, true, false, pc);
 		if (word->loc && !quiet)
 			memory_against_plain(word, a, 0xff, true, pc);
+		words_at[*index] = nowhere;
 		*index = 0; /* what is allocated here next begins with its own allocation */
 	}
 }

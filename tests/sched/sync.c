@@ -6,6 +6,7 @@
  * kernel does under its lock, and may return early, as the kernel may.
  */
 
+#include "snapshot.h"
 #include "views.h"
 
 #include <errno.h>
@@ -33,8 +34,13 @@ struct sync {
 
 enum { MAX_SYNCS = 4096 };
 static struct sync syncs[MAX_SYNCS];
-static uint32_t n_syncs = 1;
-static struct past unknown; /* of what was not touched yet */
+static OF_SCHEDULE uint32_t n_syncs = 1;
+static OF_SCHEDULE struct past unknown; /* of what was not touched yet */
+
+void sync_init(void)
+{
+	snapshot_table(syncs, &n_syncs, sizeof(syncs[0]));
+}
 
 void sync_reset(void)
 {
@@ -84,24 +90,17 @@ static uint64_t nanoseconds(const struct timespec *t)
 
 int sched_pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*start)(void *), void *argument)
 {
-	cpu_set_t set;
 	unsigned long mask = 0;
-	int state = PTHREAD_CREATE_JOINABLE, id;
+	int id;
 
 	if (!running)
 		return pthread_create(thread, attr, start, argument);
 	point();
-	CPU_ZERO(&set);
-	if (attr && pthread_attr_getaffinity_np(attr, sizeof(set), &set) == 0 && CPU_COUNT(&set) < CPU_SETSIZE &&
-	    CPU_COUNT(&set) > 0) {
-		memcpy(&mask, &set, sizeof(mask));
-		if (!(mask & allowed_cpus))
-			return EINVAL;
-	}
 	if (attr)
-		pthread_attr_getdetachstate(attr, &state);
+		memcpy(&mask, attr, sizeof(mask));
+	if (mask && !(mask & allowed_cpus))
+		return EINVAL;
 	id = fiber_create(start, argument);
-	fibers[id].detached = state == PTHREAD_CREATE_DETACHED;
 	if (mask) {
 		fibers[id].affinity = mask & allowed_cpus;
 		fibers[id].cpu = __builtin_ctzl(fibers[id].affinity);

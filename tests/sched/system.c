@@ -8,10 +8,12 @@
 
 #include "explore.h"
 #include "internal.h"
+#include "snapshot.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,14 +23,15 @@
 
 enum { MAX_KEYS = 16 };
 
-struct past cpus_past;
-uint64_t now_ns;
-unsigned long allowed_cpus = 3;
+OF_SCHEDULE struct past cpus_past;
+OF_SCHEDULE uint64_t now_ns;
+OF_SCHEDULE unsigned long allowed_cpus = 3;
 
 /* Keys are made by constructors, once; values belong to one schedule. */
 static void (*destructors[MAX_KEYS])(void *);
-static void *values[MAX_THREADS][MAX_KEYS];
-static unsigned int n_keys, n_keys_before;
+static OF_SCHEDULE void *values[MAX_THREADS][MAX_KEYS];
+static OF_SCHEDULE unsigned int n_keys;
+static unsigned int n_keys_before;
 
 void system_reset(void)
 {
@@ -94,6 +97,32 @@ int sched_pthread_setcancelstate(int state, int *old)
 	if (old)
 		*old = PTHREAD_CANCEL_ENABLE;
 	return 0;
+}
+
+/* Attributes of threads: the CPU mask alone. Those of libc allocate, which no snapshot would see. */
+
+int sched_pthread_attr_init(pthread_attr_t *attr)
+{
+	memset(attr, 0, sizeof(*attr));
+	return running ? 0 : pthread_attr_init(attr);
+}
+
+int sched_pthread_attr_destroy(pthread_attr_t *attr)
+{
+	return running ? 0 : pthread_attr_destroy(attr);
+}
+
+int sched_pthread_attr_setaffinity_np(pthread_attr_t *attr, size_t size, const cpu_set_t *set)
+{
+	if (!running)
+		return pthread_attr_setaffinity_np(attr, size, set);
+	memcpy(attr, set, sizeof(unsigned long));
+	return 0;
+}
+
+int sched_pthread_attr_setsigmask_np(pthread_attr_t *attr, const sigset_t *set)
+{
+	return running ? 0 : pthread_attr_setsigmask_np(attr, set);
 }
 
 /* CPUs. */

@@ -5,11 +5,12 @@
 #include "views.h"
 
 #include "explore.h"
+#include "snapshot.h"
 
 #include <string.h>
 
-uint32_t now_step;
-uint32_t sc_fences[MAX_THREADS];
+OF_SCHEDULE uint32_t now_step;
+OF_SCHEDULE uint32_t sc_fences[MAX_THREADS];
 
 void views_reset(void)
 {
