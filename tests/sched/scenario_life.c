@@ -192,22 +192,30 @@ static void cpu_lost_and_found(void)
 	check_accepted(n);
 }
 
-/* ... and is used again: two tasks that wait for each other need both CPUs. */
+/* ... and is used again: two tasks that wait for each other need both CPUs. Searched are the moment when that is seen,
+ * and the one when it is needed, each alone. */
 static void cpu_found_again(void)
 {
+	bool seen, needed;
+
 	begin(5, 3, 8);
+	seen = !sched_is_search() || sched_choose(2);
+	needed = !sched_is_search() || !seen;
 	w.mask = 0;
 	all_on(0);
 	jobs[3].padata.parallel = jobs[4].padata.parallel = meet;
+	sched_explore(!sched_is_search());
 	sched_allow_cpus(1);
 	submit_some(range(0, 1));
 	usleep(300000);
 	sched_allow_cpus(3);
 	submit_some(range(1, 2));
 	usleep(300000);
+	sched_explore(seen);
 	/* Whoever runs this one looks, before it takes another. */
 	submit_some(range(2, 3));
 	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	sched_explore(needed);
 	submit_some(range(3, 5));
 	world_end(&w);
 	check_accepted(5);
@@ -472,7 +480,7 @@ int main(int argc, char **argv)
 		{"mask_change_against_change", mask_change_against_change, 2, 0, false},
 		{"cpu_added_against_submit", cpu_added_against_submit, 2, 0, false},
 		{"cpu_lost_and_found", cpu_lost_and_found, 2, 0, false},
-		{"cpu_found_again", cpu_found_again, 1, 0, true},
+		{"cpu_found_again", cpu_found_again, 2, 0, true},
 		{"cpu_comes_back_as_its_lane_leaves", cpu_comes_back_as_its_lane_leaves, 2, 0, false},
 		{"cpu_comes_under_its_producer", cpu_comes_under_its_producer, 2, 0, false},
 		{"stop_and_start_against_submit", stop_and_start_against_submit, 2, 0, false},

@@ -224,7 +224,7 @@ int main(int argc, char **argv)
 		{"room_fd_against_submission_by_fences", room_fd_against_submission_by_fences, 0, 0, false},
 		{"wait_room_for_long", wait_room_for_long, 2, 0, true},
 		{"wait_room_for_long_by_fences", wait_room_for_long_by_fences, 0, 0, true},
-		{"refused_while_a_cpu_comes", refused_while_a_cpu_comes, 1, 0, false},
+		{"refused_while_a_cpu_comes", refused_while_a_cpu_comes, 2, 0, false},
 		{"room_of_two_producers", room_of_two_producers, 2, 0, false},
 	};
 

@@ -201,8 +201,8 @@ int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"serial_waits_for_a_task", serial_waits_for_a_task, 2, 0, false},
-		{"callback_waits_for_another_instance", callback_waits_for_another_instance, 1, 0, false},
-		{"callback_waits_for_a_later_task", callback_waits_for_a_later_task, 1, 0, false},
+		{"callback_waits_for_another_instance", callback_waits_for_another_instance, 2, 0, false},
+		{"callback_waits_for_a_later_task", callback_waits_for_a_later_task, 2, 0, false},
 		{"run_waits_for_itself", run_waits_for_itself, 2, 0, false},
 		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
 		{"run_is_robbed", run_is_robbed, 2, 0, false},

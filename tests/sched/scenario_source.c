@@ -425,8 +425,8 @@ int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"pull_by_one", pull_by_one, 2, 0, false},
-		{"pull_by_two_lanes", pull_by_two_lanes, 1, 0, false},
-		{"pull_a_run", pull_a_run, 1, 0, false},
+		{"pull_by_two_lanes", pull_by_two_lanes, 2, 0, false},
+		{"pull_a_run", pull_a_run, 2, 0, false},
 		{"narrow_window", narrow_window, 2, 0, false},
 		{"pull_against_stop", pull_against_stop, 2, 0, false},
 		{"pull_against_stop_and_start", pull_against_stop_and_start, 2, 0, false},
@@ -435,7 +435,7 @@ int main(int argc, char **argv)
 		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
 		{"pull_into_a_full_window", pull_into_a_full_window, 2, 0, false},
 		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},
-		{"pull_while_another_sleeps", pull_while_another_sleeps, 1, 0, false},
+		{"pull_while_another_sleeps", pull_while_another_sleeps, 2, 0, false},
 		{"room_while_another_pulls", room_while_another_pulls, 1, 0, false},
 		{"pull_of_unfinished_by_fences", pull_of_unfinished_by_fences, 0, 0, false},
 		{"last_room_against_room_fd", last_room_against_room_fd, 2, 0, false},
