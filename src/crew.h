@@ -10,7 +10,7 @@
  *
  * A producer that publishes a task when somebody rests and nobody searches calls one CPU. A searcher
  * that finds work and was the last one, and one that goes to rest and was the last one, look once
- * more behind a heavy barrier, so that together with the producer's light one no task slips between.
+ * more behind a fence, so that together with the producer's no task slips between.
  * A CPU that is awake is left alone: no system call while all are busy.
  */
 
@@ -60,7 +60,7 @@ void pd_crew_search(struct pd_crew *crew);
 
 /*
  * Away from searching: the CPU's own worker to working or out of the crew, or a caller that takes its
- * call back. True: nobody searches now and somebody rests, so look again behind a heavy barrier.
+ * call back. True: nobody searches now and somebody rests, so look again behind a fence.
  */
 bool pd_crew_work(struct pd_crew *crew);
 

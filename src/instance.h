@@ -103,6 +103,7 @@ struct padata_instance {
 	atomic_uint room_turn;	       /* futex: changes when there is room again */
 	_Atomic uint64_t room_since;   /* when a producer last began to wait for half of the window */
 	atomic_int room_cpu;	       /* where it did */
+	atomic_bool is_brief;	       /* a hint: to run a task takes less than to wake a CPU */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	atomic_int room_fd;
 	bool room_fd_shows;	     /* room; the updater's */

@@ -21,7 +21,7 @@ enum {
 };
 
 /* A search that finds nothing costs a processor, one that is given up too early costs a wake-up. */
-static const uint64_t search_min_ns = 4000, search_max_ns = 8000, wake_ns = 10000;
+static const uint64_t search_first_ns = 4000, search_least_ns = 1000, search_most_ns = 8000, wake_ns = 10000;
 
 _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("initial-exec")));
 
@@ -37,7 +37,7 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 				 .worker = worker,
 				 .cpu = cpu,
 				 .task_ns = PD_RUN_NS,
-				 .search_ns = search_min_ns,
+				 .search_ns = search_first_ns,
 				 .absent = true};
 	if (pd_serialq_init(&lane->serialq, atomic_load_explicit(&pinst->size, memory_order_relaxed))) {
 		free(lane);
@@ -71,13 +71,16 @@ static bool counts(struct pd_lane *lane)
 /* Behind a change after which the crew's rule may not hold: see whether it does. */
 static void look_again(struct padata_instance *pinst, int first)
 {
-	/* Pairs with the heavy one in padata_pull(): it sees that change, or we see that there is a source.
+	/*
+	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), pd_source_fetch()
+	 * and padata_pull(). He sees that change, or we see what he made.
 	 */
-	pd_barrier_light();
-	/* Who makes room from here on calls a lane, or we see the room. */
-	if (pd_unlikely(pd_source_exists(pinst)))
+	atomic_thread_fence(memory_order_seq_cst);
+	if (pd_unlikely(pd_source_exists(pinst))) {
 		atomic_fetch_or_explicit(&pinst->awaited, PD_AWAIT_SOURCE, memory_order_relaxed);
-	pd_barrier_heavy();
+		/* Who makes room from here on calls a lane, or we see the room. */
+		pd_barrier_heavy();
+	}
 	if (pd_run_pending(pinst))
 		pd_lane_call(pinst, (unsigned int)first);
 }
@@ -234,12 +237,10 @@ static void rest(struct pd_lane *lane)
 		look = was_searching && pd_crew_work(&pinst->crew);
 	else
 		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
-	/* Pairs with the heavy one in padata_pull(), as in look_again(). */
-	pd_barrier_light();
-	/* While there is a source, not only the last searcher has to leave word that it waits for room. */
-	if (look || pd_unlikely(pd_source_exists(pinst)))
+	if (look)
 		look_again(pinst, lane->cpu);
 	lane->search_until = pd_now();
+	atomic_store_explicit(&pinst->is_brief, lane->task_ns < wake_ns, memory_order_relaxed);
 	if (atomic_load_explicit(&pinst->awaited, memory_order_relaxed))
 		pd_notify(pinst, true);
 }
@@ -253,6 +254,17 @@ void pd_lane_stop_searching(struct pd_lane *lane)
 		look_again(lane->instance, lane->cpu + 1);
 }
 
+/* Called again soon after it gave up it had better have searched longer; where calls are rare, not at all. */
+static void adapt_search(struct pd_lane *lane, bool soon)
+{
+	uint64_t longer = 2 * lane->search_ns + search_least_ns, shorter = lane->search_ns / 2;
+
+	if (soon)
+		lane->search_ns = longer > search_most_ns ? search_most_ns : longer;
+	else
+		lane->search_ns = shorter < search_least_ns ? 0 : shorter;
+}
+
 static void answer_call(struct pd_lane *lane)
 {
 	unsigned int called;
@@ -263,11 +275,7 @@ static void answer_call(struct pd_lane *lane)
 	if (called == PD_SUMMONED)
 		pd_crew_search(&lane->instance->crew);
 	search(lane);
-	/* Called again soon after it gave up: search longer next time. */
-	if (pd_now() - lane->search_until < wake_ns)
-		lane->search_ns = lane->search_ns * 2 > search_max_ns ? search_max_ns : lane->search_ns * 2;
-	else
-		lane->search_ns = lane->search_ns / 2 < search_min_ns ? search_min_ns : lane->search_ns / 2;
+	adapt_search(lane, pd_now() - lane->search_until < wake_ns);
 	lane->search_until = 0;
 }
 
@@ -285,7 +293,7 @@ static bool work(struct pd_lane *lane)
 		pd_run_parallel(lane, first, n);
 		return true;
 	}
-	if (!may_search(lane) || pd_worker_pending(lane->worker) ||
+	if (!may_search(lane) || pd_worker_pending(lane->worker) || !lane->search_ns ||
 	    atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
 		return false;
 	if (lane->mode == PD_LANE_WORKING) {

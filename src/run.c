@@ -120,7 +120,9 @@ void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 		pd_prefetch_task(pd_window_task(&pinst->window, first + i));
 	if (n > 1) {
 		run_put(lane, first + 1, n - 1);
-		pd_barrier_light();
+		/* Pairs with the fence in look_again(): a lane that stops searching sees the run, or we see
+		 * that. */
+		atomic_thread_fence(memory_order_seq_cst);
 		if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 			pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
 	}

@@ -139,15 +139,14 @@ unsigned int pd_source_fetch(struct pd_lane *lane, unsigned int least, unsigned 
 	n = room < max ? room : max;
 	claimed = room && pull_once(lane, &n, first);
 	end_turn(pinst);
-	/* The source is anybody's again, and so may the tasks be. */
-	pd_barrier_light();
-	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew))) {
-		/* Pairs with the fence in lane_run(): a lane that gave room sees that our turn is over, or we
-		 * see the room. */
-		atomic_thread_fence(memory_order_seq_cst);
-		if (!claimed || pd_source_ready(pinst))
-			pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
-	}
+	/*
+	 * The source is anybody's again, and so may the tasks be. Pairs with the fence in look_again(): a lane
+	 * that stops searching sees that, or we see it at rest; and with the one in lane_run(): a lane that gave
+	 * room sees that our turn is over, or we see the room.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)) && (!claimed || pd_source_ready(pinst)))
+		pd_lane_call(pinst, (unsigned int)lane->cpu + 1);
 	return claimed ? n : 0;
 }
 
@@ -211,8 +210,8 @@ static int pull(struct padata_instance *pinst, struct padata_source *user)
 	pinst->source = &source;
 	/* Release: pairs with the acquire in take_turn(), see there. */
 	atomic_store_explicit(&pinst->source_state, ACTIVE, memory_order_release);
-	/* Either a lane that goes to rest from here on sees that there is a source, or we see it at rest. */
-	pd_barrier_heavy();
+	/* Pairs with the fence in look_again(): a lane that goes to rest sees the source, or we see it at rest. */
+	atomic_thread_fence(memory_order_seq_cst);
 	result = see_it_through(pinst, &source);
 	pinst->source = NULL;
 	atomic_store_explicit(&pinst->source_state, 0, memory_order_release);

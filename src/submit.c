@@ -58,18 +58,24 @@ static uint64_t thread_cpu_ns(void)
 }
 
 /*
+ * Where serial() is to run one CPU is woken instead of two; but a long task there would hold up serial().
  * To wake a worker on one's own CPU takes no interrupt, but it begins only when the producer sleeps. So a
- * producer that has slept for a fifth of the time since its last call calls there, and one that was busy
- * elsewhere.
+ * producer that has slept for a fifth of the time since its last such call calls there, and one that was
+ * busy elsewhere.
  */
-static unsigned int whom_to_call(void)
+static unsigned int whom_to_call(const struct padata_instance *pinst, int cb_cpu)
 {
 	static _Thread_local uint64_t last_now __attribute__((__tls_model__("initial-exec")));
 	static _Thread_local uint64_t last_used __attribute__((__tls_model__("initial-exec")));
-	uint64_t now = pd_now(), used = thread_cpu_ns();
-	bool sleeps = last_now && (now - last_now) * 4 > (used - last_used) * 5;
 	int here = sched_getcpu();
+	uint64_t now, used;
+	bool sleeps;
 
+	if (cb_cpu != here && atomic_load_explicit(&pinst->is_brief, memory_order_relaxed))
+		return (unsigned int)cb_cpu;
+	now = pd_now();
+	used = thread_cpu_ns();
+	sleeps = last_now && (now - last_now) * 4 > (used - last_used) * 5;
 	last_now = now;
 	last_used = used;
 	return here < 0 ? 0 : (unsigned int)here + !sleeps;
@@ -118,9 +124,10 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 	for (unsigned int i = 0; i < *n; i++)
 		publish(pinst, tasks[i], seq + i, cb_cpu);
 	/* From here on the tasks may have completed; the instance is kept by our guard. */
-	pd_barrier_light();
+	/* Pairs with the fence in look_again(): a lane that stops searching sees the tasks, or we see that. */
+	atomic_thread_fence(memory_order_seq_cst);
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
-		pd_lane_call(pinst, whom_to_call());
+		pd_lane_call(pinst, whom_to_call(pinst, cb_cpu));
 	else if (pd_unlikely(pd_crew_relies_on_searcher(&pinst->crew)))
 		pd_lane_call_other(pinst);
 	show_room(pinst);
