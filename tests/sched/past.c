@@ -23,31 +23,35 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { MAX_STATES = 1 << 24, USED_BITS = 4 };
+enum { MIN_STATES = 1 << 16, MAX_STATES = 1 << 26, USED_BITS = 4 };
 
 struct users {
 	uint8_t readers, writers; /* a bit for each thread */
 	uint8_t since;		  /* the pass that found it to be shared; 0: it is not */
 };
 
-static uint64_t *states; /* how it was reached, and in the low bits how many preemptions that took */
+/*
+ * How each state was reached, and in the low bits how many preemptions that took; and the memory for when they are too
+ * many. A table no larger than it has to be is looked up and cleared the faster.
+ */
+static uint64_t *states, *spare, size;
 static struct users *users;
 static bool searching; /* nobody else asks for the past */
 static uint32_t n_states;
 static uint8_t pass;
 static bool grew;
 
-static void *zeroed(void *old, size_t size)
+static void *zeroed(void *old, size_t bytes)
 {
 	if (!old) {
-		old = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		old = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (old == MAP_FAILED) {
 			perror("mmap");
 			exit(2);
 		}
-		madvise(old, size, MADV_HUGEPAGE); /* looked up at random places */
+		madvise(old, bytes, MADV_HUGEPAGE);
 	} else {
-		madvise(old, size, MADV_DONTNEED);
+		madvise(old, bytes, MADV_DONTNEED);
 	}
 	return old;
 }
@@ -55,6 +59,7 @@ static void *zeroed(void *old, size_t size)
 static void begin_pass(void)
 {
 	states = zeroed(states, MAX_STATES * sizeof(*states));
+	size = MIN_STATES;
 	n_states = 0;
 	grew = false;
 }
@@ -119,21 +124,41 @@ void past_write(struct past *object)
 	object->reads = 0;
 }
 
+static uint64_t *find(uint64_t key)
+{
+	for (uint64_t i = key >> USED_BITS;; i++) {
+		uint64_t *slot = &states[i & (size - 1)];
+
+		if (!*slot || (*slot ^ key) >> USED_BITS == 0)
+			return slot;
+	}
+}
+
+static void grow(void)
+{
+	uint64_t *old = states, n = size;
+
+	states = zeroed(spare, MAX_STATES * sizeof(*states));
+	size *= 2;
+	for (uint64_t i = 0; i < n; i++)
+		if (old[i])
+			*find(old[i]) = old[i];
+	spare = zeroed(old, MAX_STATES * sizeof(*states));
+}
+
 bool past_is_new(unsigned int kind, unsigned int used)
 {
 	uint64_t key = mix(kind * MAX_THREADS + self + 1), *slot;
 
-	if (n_states > MAX_STATES / 4 * 3)
-		return true;
 	for (unsigned int i = 0; i < n_fibers; i++)
 		key += mix(fibers[i].past + i);
 	key = mix(key) & ~(uint64_t)((1 << USED_BITS) - 1);
 	key += (key == 0) << USED_BITS;
-	for (uint64_t i = key >> USED_BITS;; i++) {
-		slot = &states[i % MAX_STATES];
-		if (!*slot || (*slot ^ key) >> USED_BITS == 0)
-			break;
-	}
+	if (n_states > size / 4 * 3 && size < MAX_STATES)
+		grow();
+	slot = find(key);
+	if (!*slot && n_states > MAX_STATES / 4 * 3)
+		return true;
 	n_states += !*slot;
 	if (*slot && (*slot & ((1 << USED_BITS) - 1)) <= used)
 		return false;

@@ -189,10 +189,12 @@ static void pull_against_mask_change(void)
 	pthread_t other;
 
 	begin(n, 1, 2, 1);
+	feed.window = search_or(0, 2); /* there is room for all in the search */
 	w.mask = 3;
 	pthread_create(&other, NULL, add_cpu, NULL);
 	pull_all(n);
 	pthread_join(other, NULL);
+	sched_explore(!sched_is_search()); /* both have returned */
 	end(n);
 }
 
@@ -430,7 +432,7 @@ int main(int argc, char **argv)
 		{"narrow_window", narrow_window, 2, 0, false},
 		{"pull_against_stop", pull_against_stop, 2, 0, false},
 		{"pull_against_stop_and_start", pull_against_stop_and_start, 2, 0, false},
-		{"pull_against_mask_change", pull_against_mask_change, 1, 0, false},
+		{"pull_against_mask_change", pull_against_mask_change, 2, 0, false},
 		{"pull_beside_a_producer", pull_beside_a_producer, 2, 0, false},
 		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
 		{"pull_into_a_full_window", pull_into_a_full_window, 2, 0, false},
