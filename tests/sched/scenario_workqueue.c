@@ -171,7 +171,7 @@ int main(int argc, char **argv)
 		{"workqueue_two_on_a_new_cpu", workqueue_two_on_a_new_cpu, 3, 0, false},
 		{"workqueue_flush_against_a_new_cpu", workqueue_flush_against_a_new_cpu, 3, 0, false},
 		{"workqueue_queued_twice", workqueue_queued_twice, 3, 0, false},
-		{"workqueue_chain", workqueue_chain, 2, 0, false},
+		{"workqueue_chain", workqueue_chain, 3, 0, false},
 		{"workqueue_long_chain", workqueue_long_chain, 1, 0, false},
 	};
 
