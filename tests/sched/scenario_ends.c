@@ -88,6 +88,23 @@ static void free_against_completion(void)
 	destroy_workqueue(w.wq);
 }
 
+/* A task has completed, and its finisher is still at its slot when the slots are to be changed for others. */
+static void set_window_against_completion(void)
+{
+	pthread_t foreign;
+
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	pthread_create(&foreign, NULL, finish_and_stay, NULL);
+	padata_stop(w.pinst);
+	while (padata_set_window(w.pinst, 5) == -EBUSY)
+		sched_yield();
+	atomic_store_explicit(&freed, true, memory_order_relaxed);
+	pthread_join(foreign, NULL);
+	world_end(&w);
+}
+
 /* Whose call is over is inside of nothing, and lives on. */
 static void call_any(void)
 {
@@ -375,6 +392,7 @@ int main(int argc, char **argv)
 		{"free_against_submission", free_against_submission, 2, 0, false},
 		{"free_against_batch", free_against_batch, 2, 0, false},
 		{"free_against_completion", free_against_completion, 2, 0, false},
+		{"set_window_against_completion", set_window_against_completion, 2, 0, false},
 		{"free_after_a_call", free_after_a_call, 2, 0, false},
 		{"free_against_pull", free_against_pull, 2, 0, false},
 		{"free_against_waiting_change", free_against_waiting_change, 2, 0, false},

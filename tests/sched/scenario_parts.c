@@ -121,6 +121,35 @@ static void window_wraps(void)
 	window_of_two(6, ((uint64_t)1 << 57) - 3, 2);
 }
 
+/*
+ * Who published claims his own: the next claimer sees what came to each slot since, and no task of two laps
+ * ago, which looks like the next one.
+ */
+static void *publish_and_claim(void *unused)
+{
+	for (uint64_t seq = 3; seq >= 2; seq--)
+		pd_window_publish(&window, seq, &items[seq], 7);
+	pd_window_claim_own(&window, 2, 2);
+	return unused;
+}
+
+static void window_claimed_by_its_producer(void)
+{
+	pthread_t producer;
+	uint64_t seq;
+
+	SCHED_CHECK(pd_window_init(&window, 2, 0) == 0);
+	for (seq = 0; seq < 2; seq++)
+		pd_window_publish(&window, seq, &items[seq], 7);
+	SCHED_CHECK(pd_window_claim_own(&window, 0, 2));
+	pthread_create(&producer, NULL, publish_and_claim, NULL);
+	for (int tries = 0; tries < 3; tries++)
+		if (pd_window_claim(&window, 1, 1, &seq))
+			SCHED_CHECK(pd_window_task(&window, seq) == &items[seq] && seq >= 2 && seq < 4);
+	pthread_join(producer, NULL);
+	pd_window_destroy(&window);
+}
+
 /* The inbox: pushers and one consumer, who is started by whoever finds it at rest. */
 
 static struct pd_inbox inbox;
@@ -263,6 +292,7 @@ int main(int argc, char **argv)
 	    {"window_one_claimer", window_one_claimer, 3, 1, false},
 	    {"window_two_claimers", window_two_claimers, 3, 0, false},
 	    {"window_wraps", window_wraps, 3, 0, false},
+	    {"window_claimed_by_its_producer", window_claimed_by_its_producer, 3, 1, false},
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
 	    {"serialq_of_two", serialq_of_two, 3, 1, false},

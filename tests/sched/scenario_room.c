@@ -154,6 +154,43 @@ static void room_fd_against_submission_by_fences(void)
 	room_fd_against_submission();
 }
 
+/*
+ * ... and whoever shows room at that moment looks again, and sees who took it: a thread that stands for a
+ * lane, whose submission of what it pulled passes no fence.
+ */
+static void *submit_as_a_lane(void *unused)
+{
+	struct padata_priv *task = &jobs[0].padata;
+	unsigned int n = 1;
+	uint64_t seq;
+	bool claimed;
+
+	SCHED_CHECK(pd_submit(w.pinst, &task, &n, 0, &seq, &claimed) == -EINPROGRESS && claimed);
+	return unused;
+}
+
+static void room_fd_shown_against_submission(void)
+{
+	pthread_t lane;
+	int fd;
+
+	begin(1, 1, 1);
+	sched_explore(false);
+	fd = padata_room_fd(w.pinst);
+	sched_explore(true);
+	pthread_create(&lane, NULL, submit_as_a_lane, NULL);
+	pd_room_fd_update(w.pinst);
+	pthread_join(lane, NULL);
+	SCHED_CHECK(!readable(fd));
+	sched_explore(false);
+	atomic_fetch_add_explicit(&w.accepted, 1, memory_order_relaxed);
+	w.mask = 0;
+	pd_task_set_state(&jobs[0].padata, PD_TASK_RUNNING);
+	job_parallel(&jobs[0].padata);
+	world_end(&w);
+	check_all(&w, jobs, 1, 1);
+}
+
 /* Who has waited so long that it sleeps for no time only misses no completion. */
 static void *finish_late(void *unused)
 {
@@ -222,6 +259,7 @@ int main(int argc, char **argv)
 		{"room_fd_made_by_two", room_fd_made_by_two, 2, 0, false},
 		{"room_fd_against_submission", room_fd_against_submission, 2, 0, false},
 		{"room_fd_against_submission_by_fences", room_fd_against_submission_by_fences, 0, 0, false},
+		{"room_fd_shown_against_submission", room_fd_shown_against_submission, 2, 1, false},
 		{"wait_room_for_long", wait_room_for_long, 2, 0, true},
 		{"wait_room_for_long_by_fences", wait_room_for_long_by_fences, 0, 0, true},
 		{"refused_while_a_cpu_comes", refused_while_a_cpu_comes, 2, 0, false},

@@ -150,6 +150,17 @@ static void run_waits_for_itself_by_fences(void)
  * Runs alone: two threads stand for the lanes, which are at rest, one of them robs what the other has claimed. The
  * second lap of the window, where each place had another task before. Somebody searches, as far as the crew knows.
  */
+static void begin_second_lap(int n)
+{
+	begin(n, 4);
+	sched_explore(false);
+	submit_all(jobs, 4);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	flush_workqueue(w.wq);
+	w.mask = 0;
+	pd_crew_search(&w.pinst->crew);
+}
+
 static void run_what_is_found(struct pd_lane *lane)
 {
 	for (int tries = 0; tries < 4; tries++) {
@@ -171,13 +182,7 @@ static void run_is_robbed(void)
 {
 	pthread_t thief;
 
-	begin(7, 4);
-	sched_explore(false);
-	submit_all(jobs, 4);
-	SCHED_CHECK(padata_flush(w.pinst) == 0);
-	flush_workqueue(w.wq);
-	w.mask = 0;
-	pd_crew_search(&w.pinst->crew);
+	begin_second_lap(7);
 	for (unsigned int i = 0; i < CPUS; i++)
 		w.pinst->lane_list[i]->task_ns = 1;
 	sched_explore(true);
@@ -197,6 +202,54 @@ static void run_is_robbed(void)
 	check_all(&w, jobs, 7, 1);
 }
 
+/*
+ * ... where it has to be: the first task of the run waits for the second. Both numbers count as claimed
+ * before, so that the thief learns of the second lap from the run alone; and it is not run by its producer,
+ * who has passed a fence.
+ */
+static void *rob_until_found(void *unused)
+{
+	struct pd_lane *lane = w.pinst->lane_list[1];
+	unsigned int n;
+	uint64_t first;
+
+	while (!(n = pd_run_find(lane, true, &first)))
+		sched_yield();
+	pd_run_parallel(lane, first, n);
+	return unused;
+}
+
+static void *submit_a_run(void *unused)
+{
+	struct padata_priv *tasks[] = {&jobs[4].padata, &jobs[5].padata};
+
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 2, 0) == 2);
+	return unused;
+}
+
+static void run_is_robbed_in_its_lap(void)
+{
+	pthread_t producer, thief;
+
+	begin_second_lap(6);
+	atomic_store_explicit(&w.pinst->window.claimed, 6, memory_order_relaxed);
+	jobs[4].padata.parallel = park;
+	jobs[5].padata.parallel = unpark;
+	jobs[4].deferred = jobs[5].deferred = true;
+	sched_explore(true);
+	pthread_create(&thief, NULL, rob_until_found, NULL);
+	pthread_create(&producer, NULL, submit_a_run, NULL);
+	pthread_join(producer, NULL);
+	pd_run_parallel(w.pinst->lane_list[0], 4, 2);
+	pthread_join(thief, NULL);
+	pd_crew_work(&w.pinst->crew);
+	for (int i = 4; i < 6; i++)
+		job_finish(&jobs[i]);
+	atomic_fetch_add_explicit(&w.accepted, 2, memory_order_relaxed);
+	world_end(&w);
+	check_all(&w, jobs, 6, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -206,6 +259,7 @@ int main(int argc, char **argv)
 		{"run_waits_for_itself", run_waits_for_itself, 2, 0, false},
 		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
 		{"run_is_robbed", run_is_robbed, 2, 0, false},
+		{"run_is_robbed_in_its_lap", run_is_robbed_in_its_lap, 2, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
