@@ -79,7 +79,17 @@ ifeq ($(HAVE_LIBDEFLATE),)
 	@echo "padata gzip is left out: install libdeflate-dev and zlib1g-dev, or run 'make deps'"
 endif
 
-$(LIB_A): $(LIB_OBJ)
+# Where it can be, the library is optimised as one; what a user links is machine code, in one object.
+LTO := $(if $(filter release,$(VARIANT)),$(if $(findstring clang,$(shell $(CC) --version)),,-flto))
+$(LIB_OBJ) $(LIB_PIC) $(LIB_SO): CFLAGS_ALL += $(LTO)
+LIB_ONE := $(if $(LTO),$(BUILD)/libpadata.o,$(LIB_OBJ))
+
+$(BUILD)/libpadata.o: $(LIB_OBJ)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CFLAGS_ALL) $(LTO) -r -flinker-output=nolto-rel -o $@ $^
+	$(Q)objcopy --wildcard --localize-symbol='*.c.*' $@
+
+$(LIB_A): $(LIB_ONE)
 	@echo "  AR $@"
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -232,9 +242,11 @@ deps:
 comma := ,
 BENCH_DIR := $(BUILD)/bench
 BENCH_JOB := $(BENCH_DIR)/job.o
+# The loop of the work within one cache line.
+$(BENCH_JOB): CFLAGS_ALL += -falign-functions=64 -falign-loops=32
 QUESTIONS := latency idle
 STREAM_PEERS := glib htslib
-BENCH_OURS := $(addprefix $(BENCH_DIR)/,plain limit throughput scale latency-bare $(QUESTIONS:%=%-padata))
+BENCH_OURS := $(addprefix $(BENCH_DIR)/,plain limit throughput scale latency-bare order $(QUESTIONS:%=%-padata))
 BENCH_PEERS := $(addprefix $(BENCH_DIR)/,tbb openmp $(foreach p,$(STREAM_PEERS),throughput-$p $(QUESTIONS:%=%-$p)))
 BENCH_LINK = $(CC) $(CFLAGS_ALL) $(LDFLAGS) $(BENCH_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LDLIBS)
 
@@ -243,7 +255,7 @@ $(BENCH_DIR)/%-htslib: LDLIBS += -lhts
 $(BENCH_DIR)/peers/glib.o: CPPFLAGS_ALL += $(shell pkg-config --cflags glib-2.0 2>/dev/null)
 $(BENCH_DIR)/openmp: CFLAGS_ALL += -fopenmp
 
-$(BENCH_DIR)/plain $(BENCH_DIR)/limit: %: %.o $(BENCH_JOB)
+$(addprefix $(BENCH_DIR)/,plain limit order): %: %.o $(BENCH_JOB)
 	$(BENCH_LINK)
 $(BENCH_DIR)/scale: BENCH_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,open pthread_create pthread_attr_setaffinity_np \
 	sched_setaffinity sched_getaffinity sched_getcpu)

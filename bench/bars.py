@@ -5,7 +5,7 @@ import json
 import os
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-NO_PEERS = ("limit", "plain", "padata-1", "padata-32")
+NO_PEERS = ("limit", "order", "plain", "padata-1", "padata-32")
 TO_LIMIT = {300: 1.15, 1000: 1.04, 3000: 1.02, 10000: 1.02, 100000: 1.02}
 
 

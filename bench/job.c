@@ -46,6 +46,13 @@ unsigned long long job_now(void)
 	return (unsigned long long)now.tv_sec * 1000000000u + (unsigned long long)now.tv_nsec;
 }
 
+unsigned long job_work(unsigned long value, unsigned long loops)
+{
+	for (; loops; loops--)
+		value = value * 0x5851f42d4c957f2dul + 0x14057b7ef767814ful;
+	return value;
+}
+
 /* The fastest of several: whatever disturbs a run makes it slower, nothing makes it faster. */
 static unsigned long calibrate(void)
 {

@@ -33,7 +33,7 @@ def draw(results, question, size, script_of):
 
 
 def throughput(entries):
-    peers = [name for name in entries[0]["against"] if name not in ("limit", "plain")]
+    peers = [name for name in entries[0]["against"] if name not in ("limit", "order", "plain")]
     names = ["padata", *peers]
     rows = []
     for entry in entries:

@@ -24,7 +24,7 @@ PEERS = {
 # Ours pulls its items, as oneTBB's pipeline does; these are submitted by a producer.
 OURS = {"pull": 1}
 SUBMITTED = {"padata-1": ("throughput", {}), "padata-32": ("throughput", {"batch": 32})}
-YARDSTICKS = {"limit": ("limit", {}), "plain": ("plain", {})}
+YARDSTICKS = {"limit": ("limit", {}), "order": ("order", {}), "plain": ("plain", {})}
 
 
 def say(text=""):

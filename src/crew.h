@@ -49,6 +49,13 @@ static inline bool pd_crew_relies_on_searcher(const struct pd_crew *crew)
 	return balance >> 16 != 0 && (balance & 0xffff) != 0;
 }
 
+/* Any thread: whether nobody rests and nobody searches. */
+static inline bool pd_crew_all_work(const struct pd_crew *crew)
+{
+	/* Relaxed: as above. */
+	return atomic_load_explicit(&crew->balance, memory_order_relaxed) == 0;
+}
+
 /*
  * Any thread. Make a searcher of the first CPU that rests, from the given one on and round; the caller then
  * wakes it. -1 when somebody searches already, or nobody rests.

@@ -91,6 +91,7 @@ struct padata_instance {
 	atomic_uint lane_count;
 	atomic_ulong *usable; /* a bit for each CPU that may be a cb_cpu */
 	atomic_uint usable_count;
+	atomic_bool has_absentee; /* a lane has left the crew since the masks were applied */
 
 	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
 	struct cpumask cpumask;	     /* as the user gave it */
@@ -198,7 +199,15 @@ void pd_lane_rest_here(struct pd_lane *lane);
 unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
 /* The worker: run it, or what thieves leave of it. */
 void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n);
-/* Any thread, behind a barrier: whether there is a task that nobody has begun, or one to be pulled. */
+/*
+ * The worker, in a callback, with the token that it found with the task: whether both are kept until the end
+ * of its run, unless somebody takes them over.
+ */
+bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task);
+/* A worker in its lane: deliver what a run keeps, maybe to this very lane. Whether there was any. */
+bool pd_run_deliver(struct padata_instance *pinst);
+/* Any thread, behind a barrier: whether there is a task that nobody has begun, one to be pulled, or a token
+ * that is kept. */
 bool pd_run_pending(struct padata_instance *pinst);
 
 /* source.c */

@@ -72,8 +72,8 @@ static bool counts(struct pd_lane *lane)
 static void look_again(struct padata_instance *pinst, int first)
 {
 	/*
-	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), pd_source_fetch()
-	 * and padata_pull(). He sees that change, or we see what he made.
+	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), pd_run_keeps(),
+	 * pd_source_fetch() and padata_pull(). He sees that change, or we see what he made.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (pd_unlikely(pd_source_exists(pinst))) {
@@ -222,7 +222,8 @@ static bool leave(struct pd_lane *lane)
 		return false;
 	/* Release: pairs with the acquire in pd_mask_look(): the lane has taken its last call. */
 	atomic_store_explicit(&lane->absent, true, memory_order_release);
-	/* Pairs with the fence in pd_mask_look(). */
+	atomic_store_explicit(&lane->instance->has_absentee, true, memory_order_relaxed);
+	/* Pairs with the fence in pd_mask_look(), and with the one in pd_run_keeps(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	return !may_search(lane) || !atomic_exchange_explicit(&lane->absent, false, memory_order_relaxed);
 }
@@ -233,10 +234,13 @@ static void rest(struct pd_lane *lane)
 	bool look, was_searching = lane->mode == PD_LANE_SEARCHING && counts(lane);
 
 	lane->mode = PD_LANE_RESTING;
-	if (leave(lane))
+	if (leave(lane)) {
 		look = was_searching && pd_crew_work(&pinst->crew);
-	else
+		if (pd_run_deliver(pinst))
+			pd_inbox_poke(&lane->inbox);
+	} else {
 		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
+	}
 	if (look)
 		look_again(pinst, lane->cpu);
 	lane->search_until = pd_now();
@@ -285,8 +289,11 @@ static bool work(struct pd_lane *lane)
 	struct padata_instance *pinst = lane->instance;
 	bool last = pd_worker_pending(lane->worker) || (lane->search_until && pd_now() >= lane->search_until);
 	uint64_t first, now;
-	unsigned int n = may_search(lane) ? pd_run_find(lane, last, &first) : 0;
+	unsigned int n;
 
+	if (pd_run_deliver(pinst))
+		return true;
+	n = may_search(lane) ? pd_run_find(lane, last, &first) : 0;
 	if (n) {
 		pd_lane_stop_searching(lane);
 		lane->search_until = 0;

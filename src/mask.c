@@ -76,6 +76,7 @@ void pd_mask_apply_locked(struct padata_instance *pinst, const struct cpumask *m
 
 	cpumask_copy(&pinst->cpumask, mask);
 	pd_crew_clear(&pinst->crew);
+	atomic_store_explicit(&pinst->has_absentee, false, memory_order_relaxed);
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct pd_lane *lane = pinst->lane_list[i];
 		bool is_usable = cpumask_test_cpu(lane->cpu, usable);

@@ -93,6 +93,35 @@ static unsigned int pull_length(const struct pd_lane *lane, unsigned int claimer
 	return length < most ? length : most;
 }
 
+/*
+ * Nobody rests, searches or has left: whoever is to run serial() is in a callback, and looks around after it.
+ */
+static bool is_manned(const struct padata_instance *pinst)
+{
+	return pd_crew_all_work(&pinst->crew) && !atomic_load_explicit(&pinst->has_absentee, memory_order_relaxed);
+}
+
+bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task)
+{
+	struct padata_instance *pinst = lane->instance;
+
+	if (!run_left(lane) || lane->task_ns > PD_RUN_NS || !is_manned(pinst))
+		return false;
+	pd_window_keep(&pinst->window, task);
+	/* Pairs with the fences in look_again() and leave(): a lane that stops working sees it, or we see that. */
+	atomic_thread_fence(memory_order_seq_cst);
+	return is_manned(pinst) || !pd_window_take_over(&pinst->window);
+}
+
+bool pd_run_deliver(struct padata_instance *pinst)
+{
+	struct padata_priv *task = pd_window_take_over(&pinst->window);
+
+	if (task)
+		pd_lane_deliver(pinst, task);
+	return task;
+}
+
 unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first)
 {
 	struct padata_instance *pinst = lane->instance;
@@ -135,6 +164,7 @@ void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
 	} while (n > 1 && run_next(lane, &seq));
+	pd_run_deliver(pinst);
 	lane->now = pd_now();
 	lane->task_ns = (3 * lane->task_ns + (lane->now - begin) / done) / 4;
 }
@@ -143,7 +173,7 @@ bool pd_run_pending(struct padata_instance *pinst)
 {
 	unsigned int lanes = pd_instance_lanes(pinst);
 
-	if (pd_window_claimable(&pinst->window) || pd_source_ready(pinst))
+	if (pd_window_claimable(&pinst->window) || pd_window_is_kept(&pinst->window) || pd_source_ready(pinst))
 		return true;
 	for (unsigned int i = 0; i < lanes; i++) {
 		if (run_left(pinst->lane_list[i]))

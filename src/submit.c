@@ -205,7 +205,8 @@ PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 	case PD_DONE:
 		break;
 	case PD_TOKEN:
-		pd_lane_deliver(pinst, padata);
+		if (outside || !pd_run_keeps(pd_lane_self, padata))
+			pd_lane_deliver(pinst, padata);
 		break;
 	case PD_TWICE:
 		pd_die("padata_do_serial: task %p was finished already: two calls at once", (void *)padata);

@@ -77,6 +77,7 @@ int pd_window_init(struct pd_window *w, unsigned int size, uint64_t first)
 	atomic_init(&w->limit, first + size);
 	atomic_init(&w->claimed, first);
 	atomic_init(&w->taken, first);
+	atomic_init(&w->kept, NULL);
 	return 0;
 }
 

@@ -17,6 +17,9 @@
  * it: so there is always one taker at most, none has to be asked to look again, and no lock is held
  * by a thread that may be preempted for the others to wait for.
  *
+ * Who has more tasks to finish may keep the token until then, with the task that it lay with, so that all are
+ * taken at once. Meanwhile anybody may take both over.
+ *
  * Nothing here sleeps, allocates (but for init), calls back or knows a CPU.
  * Sequence numbers have 57 bits: 90 years at 20 ns a task.
  */
@@ -26,6 +29,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define PD_TASKS_PER_LINE (PD_CACHE_LINE / sizeof(atomic_uintptr_t))
@@ -54,6 +58,7 @@ struct pd_window {
 	alignas(PD_CACHE_LINE) _Atomic uint64_t claimed; /* below it all are claimed */
 	/* The holder of the token. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t taken; /* below it all have been taken, and delivered */
+	void *_Atomic kept; /* the task with which the token was found; NULL: it lies in a slot, or is held */
 };
 
 /*
@@ -148,6 +153,27 @@ void pd_window_taken(struct pd_window *w, uint64_t seq);
  * the token is given up.
  */
 bool pd_window_park(struct pd_window *w, uint64_t seq);
+
+/* The holder of the token, who has found it with the task: keep both, where anybody may take them over. */
+static inline void pd_window_keep(struct pd_window *w, void *task)
+{
+	/* Release: pairs with the acquire in pd_window_take_over(): what earlier holders did. */
+	atomic_store_explicit(&w->kept, task, memory_order_release);
+}
+
+/* Any thread, behind a barrier: whether the token is kept. */
+static inline bool pd_window_is_kept(const struct pd_window *w)
+{
+	/* Relaxed: ordered by the caller's barrier. */
+	return atomic_load_explicit(&w->kept, memory_order_relaxed) != NULL;
+}
+
+/* Any thread. If the token is kept the caller now holds it, and the task that is returned; else NULL. */
+static inline void *pd_window_take_over(struct pd_window *w)
+{
+	/* Acquire: pairs with the release in pd_window_keep(), see there. */
+	return pd_window_is_kept(w) ? atomic_exchange_explicit(&w->kept, NULL, memory_order_acquire) : NULL;
+}
 
 /*
  * Let one sequence number pass without a task, so that a reservation that was prepared before can not

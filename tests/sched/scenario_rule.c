@@ -250,6 +250,93 @@ static void run_is_robbed_in_its_lap(void)
 	check_all(&w, jobs, 6, 1);
 }
 
+/*
+ * The token that a run keeps while its second task waits for the serial() of the first, which is the other lane's to
+ * run: that one comes out of a callback, finds nothing to do, and rests, or leaves, since its CPU was lost.
+ */
+static struct pd_parker gates[CPUS];
+static atomic_uint at_gates;
+
+static void stop_at_gate(void)
+{
+	atomic_fetch_add_explicit(&at_gates, 1, memory_order_relaxed);
+	pd_park(&gates[sched_getcpu()]);
+}
+
+static void finish_and_stay(struct padata_priv *padata)
+{
+	job_parallel(padata);
+	stop_at_gate();
+}
+
+static void finish_late(struct padata_priv *padata)
+{
+	stop_at_gate();
+	job_parallel(padata);
+}
+
+static void park_on_cpu_0(struct padata_priv *padata)
+{
+	if (sched_getcpu() == 0)
+		pd_park(&parker);
+	job_parallel(padata);
+}
+
+static void unpark_from_serial(struct job *job)
+{
+	if (job == &jobs[1])
+		pd_unpark(&parker);
+}
+
+static void wait_for_gates(unsigned int n)
+{
+	while (atomic_load_explicit(&at_gates, memory_order_relaxed) < n)
+		sched_yield();
+}
+
+static void token_is_kept(bool cpu_is_lost)
+{
+	struct padata_priv *tasks[] = {&jobs[1].padata, &jobs[2].padata, &jobs[3].padata};
+
+	begin(4, 4);
+	sched_explore(false);
+	for (int i = 1; i < 4; i++)
+		jobs[i].cb_cpu = 1;
+	for (unsigned int i = 0; i < CPUS; i++)
+		w.pinst->lane_list[i]->task_ns = 1000;
+	w.on_serial = unpark_from_serial;
+	jobs[0].padata.parallel = finish_and_stay;
+	jobs[1].padata.parallel = finish_late;
+	jobs[2].padata.parallel = park_on_cpu_0;
+	run_on(0);
+	submit_all(jobs, 1);
+	wait_for_gates(1);
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 3, 1) == 3);
+	atomic_fetch_add_explicit(&w.accepted, 3, memory_order_relaxed);
+	wait_for_gates(2);
+	if (cpu_is_lost) {
+		/* As pd_mask_look() does; but the worker is not moved, so that serial() can be checked as ever. */
+		atomic_fetch_and_explicit(&w.pinst->usable[0], ~2UL, memory_order_relaxed);
+		atomic_store_explicit(&w.pinst->lane_list[1]->usable, false, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&w.pinst->usable_count, 1, memory_order_relaxed);
+	}
+	sched_explore(true);
+	pd_unpark(&gates[1]);
+	pd_unpark(&gates[0]);
+	world_end(&w);
+	check_all(&w, jobs, 4, 1);
+}
+
+static void token_kept_as_a_lane_rests(void)
+{
+	token_is_kept(false);
+}
+
+static void token_kept_as_a_lane_leaves(void)
+{
+	token_is_kept(true);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -260,6 +347,8 @@ int main(int argc, char **argv)
 		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
 		{"run_is_robbed", run_is_robbed, 2, 0, false},
 		{"run_is_robbed_in_its_lap", run_is_robbed_in_its_lap, 2, 0, false},
+		{"token_kept_as_a_lane_rests", token_kept_as_a_lane_rests, 2, 0, false},
+		{"token_kept_as_a_lane_leaves", token_kept_as_a_lane_leaves, 2, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
