@@ -438,7 +438,7 @@ int main(int argc, char **argv)
 		{"pull_into_a_full_window", pull_into_a_full_window, 2, 0, false},
 		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},
 		{"pull_while_another_sleeps", pull_while_another_sleeps, 2, 0, false},
-		{"room_while_another_pulls", room_while_another_pulls, 1, 0, false},
+		{"room_while_another_pulls", room_while_another_pulls, 2, 0, false},
 		{"pull_of_unfinished_by_fences", pull_of_unfinished_by_fences, 0, 0, false},
 		{"last_room_against_room_fd", last_room_against_room_fd, 2, 0, false},
 		{"last_room_against_room_fd_by_fences", last_room_against_room_fd_by_fences, 0, 0, false},
