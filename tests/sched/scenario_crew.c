@@ -184,7 +184,7 @@ static void *hand_over_from_inside(void *unused)
 	return NULL;
 }
 
-static void guard_hand_over(void)
+static void hand_over(bool sleepers)
 {
 	pthread_t other;
 
@@ -192,9 +192,20 @@ static void guard_hand_over(void)
 	pthread_create(&other, NULL, hand_over_from_inside, NULL);
 	while (!atomic_load_explicit(&handed_over, memory_order_acquire))
 		sched_yield();
-	pd_guard_wait(thing, true);
+	pd_guard_wait(thing, sleepers);
 	free(thing);
 	pthread_join(other, NULL);
+}
+
+static void guard_hand_over(void)
+{
+	hand_over(true);
+}
+
+/* A change waits for calls alone, and looks at each until it has ended. */
+static void guard_hand_over_to_a_change(void)
+{
+	hand_over(false);
 }
 
 /* Who was refused has published nothing: the barriers see to it. */
@@ -304,6 +315,7 @@ int main(int argc, char **argv)
 		{"crew_of_two", crew_of_two, 3, 0, false},
 		{"crew_two_calls", crew_two_calls, 3, 0, false},
 		{"guard_hand_over", guard_hand_over, 3, 2, false},
+		{"guard_hand_over_to_a_change", guard_hand_over_to_a_change, 3, 2, false},
 		{"guard_refused", guard_refused, 3, 2, false},
 		{"guard_refused_by_fences", guard_refused_by_fences, 3, 2, false},
 		{"guard_thread_ends", guard_thread_ends, 3, 1, false},
