@@ -67,6 +67,28 @@ static void serial_waits_for_a_task(void)
 	check_all(&w, jobs, 2, 1);
 }
 
+/* ... and that it submits itself, while the other CPU comes to rest: it is not to count on its own. */
+static void submit_and_park(struct job *job)
+{
+	if (job != &jobs[0])
+		return;
+	submit_all(&jobs[1], 1);
+	pd_park(&parker);
+}
+
+static void serial_waits_for_its_own_task(void)
+{
+	begin(2, 2);
+	w.on_serial = submit_and_park;
+	jobs[1].padata.parallel = unpark;
+	submit_all(jobs, 1);
+	/* The end would refuse it. */
+	if (!sched_is_search())
+		SCHED_CHECK(padata_flush(w.pinst) == 0);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
 /* On CPU 0, in a callback of another instance: until a task of the first unparks it. */
 static void hold_cpu_0(void)
 {
@@ -341,6 +363,7 @@ int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"serial_waits_for_a_task", serial_waits_for_a_task, 2, 0, false},
+		{"serial_waits_for_its_own_task", serial_waits_for_its_own_task, 2, 0, false},
 		{"callback_waits_for_another_instance", callback_waits_for_another_instance, 2, 0, false},
 		{"callback_waits_for_a_later_task", callback_waits_for_a_later_task, 2, 0, false},
 		{"run_waits_for_itself", run_waits_for_itself, 2, 0, false},
