@@ -102,6 +102,10 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 		snprintf(text, size, "submitted, parallel() not begun");
 		return;
 	}
+	if (pd_window_is_kept(&pinst->window)) {
+		snprintf(text, size, "finished, serial() not begun: all workers are in callbacks");
+		return;
+	}
 	for (unsigned int i = 0; i < lanes; i++) {
 		struct pd_lane *lane = pinst->lane_list[i];
 

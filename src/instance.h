@@ -121,7 +121,7 @@ extern _Thread_local struct pd_lane *pd_lane_self __attribute__((__tls_model__("
 static inline struct pd_lane *pd_instance_lane(const struct padata_instance *pinst, int cpu)
 {
 	/*
-	 * Acquire: pairs with the release in pd_mask_add_lane(); without it a new lane might be seen
+	 * Acquire: pairs with the release in add_lane(); without it a new lane might be seen
 	 * before it is filled.
 	 */
 	return atomic_load_explicit(&pinst->lanes[cpu], memory_order_acquire);
@@ -201,7 +201,7 @@ unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
 void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n);
 /*
  * The worker, in a callback, with the token that it found with the task: whether both are kept until the end
- * of its run, unless somebody takes them over.
+ * of its run, unless somebody takes them over; false: deliver them.
  */
 bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task);
 /* A worker in its lane: deliver what a run keeps, maybe to this very lane. Whether there was any. */

@@ -220,7 +220,7 @@ static bool leave(struct pd_lane *lane)
 {
 	if (may_search(lane))
 		return false;
-	/* Release: pairs with the acquire in pd_mask_look(): the lane has taken its last call. */
+	/* Release: pairs with the acquire in join_absent(): the lane has taken its last call. */
 	atomic_store_explicit(&lane->absent, true, memory_order_release);
 	atomic_store_explicit(&lane->instance->has_absentee, true, memory_order_relaxed);
 	/* Pairs with the fence in pd_mask_look(), and with the one in pd_run_keeps(). */
@@ -381,7 +381,7 @@ static void lane_run(struct work_struct *item)
 		pd_lane_self = NULL;
 		if (pd_inbox_rest(&lane->inbox)) {
 			/*
-			 * Pairs with the fence in wait_room(): a producer that is about to sleep sees all
+			 * Pairs with the fence in sleep_for_room(): a producer that is about to sleep sees all
 			 * that we completed, or we see it. It is a light barrier too, for those that pass a
 			 * heavy one.
 			 */

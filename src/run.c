@@ -110,7 +110,10 @@ bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task)
 	pd_window_keep(&pinst->window, task);
 	/* Pairs with the fences in look_again() and leave(): a lane that stops working sees it, or we see that. */
 	atomic_thread_fence(memory_order_seq_cst);
-	return is_manned(pinst) || !pd_window_take_over(&pinst->window);
+	/* What lies there by now may be another one's, with a later task: ours was taken over. */
+	if (!is_manned(pinst))
+		pd_run_deliver(pinst);
+	return true;
 }
 
 bool pd_run_deliver(struct padata_instance *pinst)

@@ -46,7 +46,7 @@ static inline void pd_serialq_put(struct pd_serialq *q, void *task)
 /* The same producer: what it has put is to be seen. */
 static inline void pd_serialq_publish(struct pd_serialq *q)
 {
-	/* Release: pairs with the acquire in pd_serialq_take(); without it the place might be read unwritten.
+	/* Release: pairs with the acquire in pd_serialq_look(); without it the place might be read unwritten.
 	 */
 	atomic_store_explicit(&q->put, q->filled, memory_order_release);
 }

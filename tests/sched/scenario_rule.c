@@ -359,6 +359,71 @@ static void token_kept_as_a_lane_leaves(void)
 	token_is_kept(true);
 }
 
+/*
+ * ... that is taken over, and kept anew with a later task, before who kept it first knows whether to take it back.
+ * Two threads stand for the lanes, each in the middle of a run; the lanes themselves run serial() alone.
+ */
+static void in_a_run(unsigned int index, struct job *job)
+{
+	pd_lane_self = w.pinst->lane_list[index];
+	job_finish(job);
+	pd_lane_self = NULL;
+}
+
+static void *keep_first(void *unused)
+{
+	in_a_run(0, &jobs[0]);
+	return unused;
+}
+
+static void *take_over_and_keep(void *unused)
+{
+	pd_crew_search(&w.pinst->crew);
+	pd_run_deliver(w.pinst);
+	pd_crew_work(&w.pinst->crew);
+	in_a_run(1, &jobs[1]);
+	return unused;
+}
+
+static void token_is_kept_anew(void)
+{
+	pthread_t first, second;
+
+	begin(3, 4);
+	sched_explore(false);
+	for (int i = 0; i < 3; i++)
+		jobs[i].deferred = true;
+	submit_all(jobs, 3);
+	for (int i = 0; i < 3; i++)
+		while (!atomic_load_explicit(&w.deferred[i], memory_order_acquire))
+			sched_yield();
+	flush_workqueue(w.wq);
+	/* Both work, for all that the others know, and have more to begin. */
+	pd_crew_clear(&w.pinst->crew);
+	for (unsigned int i = 0; i < CPUS; i++) {
+		w.pinst->lane_list[i]->task_ns = 1000;
+		atomic_store_explicit(&w.pinst->lane_list[i]->run, 1, memory_order_relaxed);
+	}
+	sched_explore(true);
+	pthread_create(&first, NULL, keep_first, NULL);
+	pthread_create(&second, NULL, take_over_and_keep, NULL);
+	pthread_join(first, NULL);
+	pthread_join(second, NULL);
+	sched_explore(false);
+	pd_run_deliver(w.pinst);
+	for (unsigned int i = 0; i < CPUS; i++) {
+		atomic_store_explicit(&w.pinst->lane_list[i]->run, 0, memory_order_relaxed);
+		pd_lane_wake(w.pinst->lane_list[i]);
+	}
+	job_finish(&jobs[2]);
+	flush_workqueue(w.wq);
+	for (unsigned int i = 0; i < CPUS; i++)
+		pd_crew_add(&w.pinst->crew, i);
+	sched_explore(true);
+	world_end(&w);
+	check_all(&w, jobs, 3, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -372,6 +437,7 @@ int main(int argc, char **argv)
 		{"run_is_robbed_in_its_lap", run_is_robbed_in_its_lap, 2, 0, false},
 		{"token_kept_as_a_lane_rests", token_kept_as_a_lane_rests, 2, 0, false},
 		{"token_kept_as_a_lane_leaves", token_kept_as_a_lane_leaves, 2, 0, false},
+		{"token_kept_anew", token_is_kept_anew, 1, 1, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
