@@ -360,7 +360,8 @@ static void token_kept_as_a_lane_leaves(void)
 }
 
 /*
- * ... that is taken over, and kept anew with a later task, before who kept it first knows whether to take it back.
+ * ... that is taken over, and kept anew with a later task, before who kept it first knows whether to take it
+ * back.
  * Two threads stand for the lanes, each in the middle of a run; the lanes themselves run serial() alone.
  */
 static void in_a_run(unsigned int index, struct job *job)
