@@ -425,6 +425,40 @@ static void token_is_kept_anew(void)
 	check_all(&w, jobs, 3, 1);
 }
 
+/* ... and the lane that is to run serial() is summoned behind a callback of another instance, which ends. */
+static void park_on_cpu_1(struct padata_priv *padata)
+{
+	if (sched_getcpu() == 1)
+		pd_park(&parker);
+	job_parallel(padata);
+}
+
+static void unpark_from_first(struct job *job)
+{
+	if (job == &jobs[0])
+		pd_unpark(&parker);
+}
+
+static void token_kept_for_a_summoned_lane(void)
+{
+	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata, &jobs[2].padata};
+
+	begin(3, 4);
+	hold_cpu_0();
+	held.padata.parallel = finish_late;
+	sched_explore(false);
+	w.pinst->lane_list[0]->task_ns = w.pinst->lane_list[1]->task_ns = 1000;
+	w.on_serial = unpark_from_first;
+	jobs[1].padata.parallel = park_on_cpu_1;
+	submit_all(&held, 1);
+	wait_for_gates(1);
+	sched_explore(true);
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 3, 0) == 3);
+	atomic_fetch_add_explicit(&w.accepted, 3, memory_order_relaxed);
+	pd_unpark(&gates[0]);
+	end_both(3);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -438,6 +472,7 @@ int main(int argc, char **argv)
 		{"run_is_robbed_in_its_lap", run_is_robbed_in_its_lap, 2, 0, false},
 		{"token_kept_as_a_lane_rests", token_kept_as_a_lane_rests, 2, 0, false},
 		{"token_kept_as_a_lane_leaves", token_kept_as_a_lane_leaves, 2, 0, false},
+		{"token_kept_for_a_summoned_lane", token_kept_for_a_summoned_lane, 2, 0, false},
 		{"token_kept_anew", token_is_kept_anew, 1, 1, false},
 	};
 
