@@ -91,7 +91,7 @@ struct padata_instance {
 	atomic_uint lane_count;
 	atomic_ulong *usable; /* a bit for each CPU that may be a cb_cpu */
 	atomic_uint usable_count;
-	atomic_bool has_absentee; /* a lane has left the crew since the masks were applied */
+	atomic_bool has_absentee; /* a lane has left the crew since the masks were applied: nobody keeps tokens */
 
 	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
 	struct cpumask cpumask;	     /* as the user gave it */

@@ -287,7 +287,8 @@ static void answer_call(struct pd_lane *lane)
 static bool work(struct pd_lane *lane)
 {
 	struct padata_instance *pinst = lane->instance;
-	bool last = pd_worker_pending(lane->worker) || (lane->search_until && pd_now() >= lane->search_until);
+	bool last = pd_worker_pending(lane->worker) || !lane->search_ns ||
+		    (lane->search_until && pd_now() >= lane->search_until);
 	uint64_t first, now;
 	unsigned int n;
 

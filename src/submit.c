@@ -124,7 +124,8 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 	for (unsigned int i = 0; i < *n; i++)
 		publish(pinst, tasks[i], seq + i, cb_cpu);
 	/* From here on the tasks may have completed; the instance is kept by our guard. */
-	/* Pairs with the fence in look_again(): a lane that stops searching sees the tasks, or we see that. */
+	/* Pairs with the fence in look_again(): a lane that stops searching sees the tasks, or we see that; and
+	 * for show_room() with the heavy barrier in padata_room_fd(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 		pd_lane_call(pinst, whom_to_call(pinst, cb_cpu));
@@ -146,6 +147,7 @@ int pd_submit(struct padata_instance *pinst, struct padata_priv *const *tasks, u
 		publish(pinst, tasks[i], *first + i, cb_cpu);
 	publish(pinst, tasks[0], *first, cb_cpu);
 	*claimed = pd_window_claim_own(&pinst->window, *first, *n);
+	/* Pairs with the heavy one in padata_room_fd(): its maker sees the room gone, or we see the descriptor. */
 	pd_barrier_light();
 	show_room(pinst);
 	return -EINPROGRESS;
