@@ -5,6 +5,8 @@
 #include "job.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +39,27 @@ void *job_memory(size_t size)
 	if (!memory)
 		job_fail("no memory", (long)size);
 	return memset(memory, 0, size);
+}
+
+void job_on_two_cpus(void *(*run)(void *), void *first, void *second)
+{
+	void *arguments[] = {first, second};
+	pthread_t threads[2];
+
+	for (int i = 0; i < 2; i++) {
+		cpu_set_t cpu;
+		pthread_attr_t attributes;
+		CPU_ZERO(&cpu);
+		CPU_SET((size_t)i, &cpu);
+		pthread_attr_init(&attributes);
+		pthread_attr_setaffinity_np(&attributes, sizeof(cpu), &cpu);
+		int error = pthread_create(&threads[i], &attributes, run, arguments[i]);
+		if (error)
+			job_fail("no thread", error);
+		pthread_attr_destroy(&attributes);
+	}
+	for (int i = 0; i < 2; i++)
+		pthread_join(threads[i], NULL);
 }
 
 unsigned long long job_now(void)

@@ -62,6 +62,9 @@ extern struct job_cost job_cost;
 void job_report(const char *program, unsigned long sum, const char *fields, ...)
 	__attribute__((__format__(__printf__, 3, 4)));
 
+/* Run it twice at once, on CPU 0 and on CPU 1, each with its argument; returns when both have ended. */
+void job_on_two_cpus(void *(*run)(void *), void *first, void *second);
+
 unsigned long long job_now(void);
 void job_fail(const char *why, long value) __attribute__((__noreturn__, __cold__));
 /* Memory that starts on a cache line, zeroed, for the life of the process. */

@@ -7,8 +7,6 @@
 
 #include "job.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 static _Atomic unsigned long taken;
@@ -30,25 +28,10 @@ static void *run(void *argument)
 
 int main(int argc, char **argv)
 {
-	pthread_t threads[2];
-
 	job_options(argc, argv, NULL);
 	chunk = 20000 / (job.work + 20) + 1;
 	job_begin();
-	for (int i = 0; i < 2; i++) {
-		cpu_set_t cpu;
-		pthread_attr_t attributes;
-		CPU_ZERO(&cpu);
-		CPU_SET((size_t)i, &cpu);
-		pthread_attr_init(&attributes);
-		pthread_attr_setaffinity_np(&attributes, sizeof(cpu), &cpu);
-		int error = pthread_create(&threads[i], &attributes, run, sums[i]);
-		if (error)
-			job_fail("no thread", error);
-		pthread_attr_destroy(&attributes);
-	}
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	job_on_two_cpus(run, sums[0], sums[1]);
 	job_end();
 	job_report("limit", sums[0][0] + sums[1][0], "%s", "");
 	return 0;

@@ -8,8 +8,6 @@
 
 #include "job.h"
 
-#include <pthread.h>
-#include <sched.h>
 #include <stdatomic.h>
 
 enum { RUN = 32, AHEAD = 8 };
@@ -90,8 +88,6 @@ static void *run_on(void *serial)
 
 int main(int argc, char **argv)
 {
-	pthread_t threads[2];
-
 	job_options(argc, argv, NULL);
 	job.items = (job.items + RUN - 1) / RUN * RUN;
 	runs = job.items / RUN;
@@ -99,20 +95,7 @@ int main(int argc, char **argv)
 	slots = job_memory((window_runs * RUN + AHEAD) * sizeof(*slots));
 	marks = job_memory(window_runs * sizeof(*marks));
 	job_begin();
-	for (int i = 0; i < 2; i++) {
-		cpu_set_t cpu;
-		pthread_attr_t attributes;
-		CPU_ZERO(&cpu);
-		CPU_SET((size_t)i, &cpu);
-		pthread_attr_init(&attributes);
-		pthread_attr_setaffinity_np(&attributes, sizeof(cpu), &cpu);
-		int error = pthread_create(&threads[i], &attributes, run_on, i == 0 ? &order : NULL);
-		if (error)
-			job_fail("no thread", error);
-		pthread_attr_destroy(&attributes);
-	}
-	for (int i = 0; i < 2; i++)
-		pthread_join(threads[i], NULL);
+	job_on_two_cpus(run_on, &order, NULL);
 	job_end();
 	job_report("order", order.sum, "%s", "");
 	return 0;
