@@ -74,7 +74,7 @@ PLANTED = [
     ("sequence_wraps", "numbers are compared with 32 bits",
      [("window.c", "\tif (next >= limit)\n", "\tif ((uint32_t)next >= (uint32_t)limit)\n")]),
     ("sizes_zero_and_one", "a window of nothing is taken",
-     [("instance.c", "!pinst || tasks == 0 ||", "!pinst ||")]),
+     [("instance.c", "if (tasks == 0 || tasks > window_max)", "if (tasks > window_max)")]),
     ("stragglers_need_a_timer", "who finishes the oldest task leaves it to others",
      [("window.c", "\t\treturn PD_TOKEN;\n", "\t\treturn PD_DONE;\n")]),
     ("two_drainers", "everybody who finishes a task takes",
