@@ -297,17 +297,29 @@ static void finish_late(struct padata_priv *padata)
 	job_parallel(padata);
 }
 
-static void park_on_cpu_0(struct padata_priv *padata)
+/* parallel() on this CPU waits for the serial() of that job. */
+static int waiting_cpu;
+static const struct job *awaited;
+
+static void wait_for_serial(struct padata_priv *padata)
 {
-	if (sched_getcpu() == 0)
+	if (sched_getcpu() == waiting_cpu)
 		pd_park(&parker);
 	job_parallel(padata);
 }
 
 static void unpark_from_serial(struct job *job)
 {
-	if (job == &jobs[1])
+	if (job == awaited)
 		pd_unpark(&parker);
+}
+
+static void let_wait(struct job *job, int cpu, const struct job *job_before)
+{
+	job->padata.parallel = wait_for_serial;
+	waiting_cpu = cpu;
+	awaited = job_before;
+	w.on_serial = unpark_from_serial;
 }
 
 static void wait_for_gates(unsigned int n)
@@ -326,10 +338,9 @@ static void token_is_kept(bool cpu_is_lost)
 		jobs[i].cb_cpu = 1;
 	for (unsigned int i = 0; i < CPUS; i++)
 		w.pinst->lane_list[i]->task_ns = 1000;
-	w.on_serial = unpark_from_serial;
 	jobs[0].padata.parallel = finish_and_stay;
 	jobs[1].padata.parallel = finish_late;
-	jobs[2].padata.parallel = park_on_cpu_0;
+	let_wait(&jobs[2], 0, &jobs[1]);
 	run_on(0);
 	submit_all(jobs, 1);
 	wait_for_gates(1);
@@ -426,19 +437,6 @@ static void token_is_kept_anew(void)
 }
 
 /* ... and the lane that is to run serial() is summoned behind a callback of another instance, which ends. */
-static void park_on_cpu_1(struct padata_priv *padata)
-{
-	if (sched_getcpu() == 1)
-		pd_park(&parker);
-	job_parallel(padata);
-}
-
-static void unpark_from_first(struct job *job)
-{
-	if (job == &jobs[0])
-		pd_unpark(&parker);
-}
-
 static void token_kept_for_a_summoned_lane(void)
 {
 	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata, &jobs[2].padata};
@@ -448,8 +446,7 @@ static void token_kept_for_a_summoned_lane(void)
 	held.padata.parallel = finish_late;
 	sched_explore(false);
 	w.pinst->lane_list[0]->task_ns = w.pinst->lane_list[1]->task_ns = 1000;
-	w.on_serial = unpark_from_first;
-	jobs[1].padata.parallel = park_on_cpu_1;
+	let_wait(&jobs[1], 1, &jobs[0]);
 	submit_all(&held, 1);
 	wait_for_gates(1);
 	sched_explore(true);
