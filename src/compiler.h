@@ -9,6 +9,8 @@
 
 #define PD_EXPORT __attribute__((__visibility__("default")))
 #define PD_CACHE_LINE 64
+/* Kept out of what calls it, which is often run, and this is not. */
+#define PD_COLD __attribute__((__noinline__, __cold__))
 #define pd_likely(x) __builtin_expect(!!(x), 1)
 #define pd_unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -6,7 +6,8 @@
  * Who is awake. Each CPU of an instance is at rest, searching for tasks, or
  * working. The rule that keeps every task moving, even while callbacks sleep:
  *
- *   While there is a task that nobody has begun, somebody searches, or nobody rests.
+ *   While there is a task that nobody has begun, or one to be delivered that was left for the end of a run,
+ *   somebody searches, or nobody rests.
  *
  * A producer that publishes a task when somebody rests and nobody searches calls one CPU. A searcher
  * that finds work and was the last one, and one that goes to rest and was the last one, look once
@@ -49,11 +50,11 @@ static inline bool pd_crew_relies_on_searcher(const struct pd_crew *crew)
 	return balance >> 16 != 0 && (balance & 0xffff) != 0;
 }
 
-/* Any thread: whether nobody rests and nobody searches. */
-static inline bool pd_crew_all_work(const struct pd_crew *crew)
+/* A worker in a run: whether nobody rests. */
+static inline bool pd_crew_is_awake(const struct pd_crew *crew)
 {
-	/* Relaxed: as above. */
-	return atomic_load_explicit(&crew->balance, memory_order_relaxed) == 0;
+	/* Relaxed: a hint. */
+	return (atomic_load_explicit(&crew->balance, memory_order_relaxed) & 0xffff) == 0;
 }
 
 /*

@@ -102,7 +102,7 @@ static void say_stage(struct padata_instance *pinst, uint64_t seq, char *text, s
 		snprintf(text, size, "submitted, parallel() not begun");
 		return;
 	}
-	if (pd_window_is_kept(&pinst->window)) {
+	if (pd_window_deliverable(&pinst->window)) {
 		snprintf(text, size, "finished, serial() not begun: all workers are in callbacks");
 		return;
 	}
@@ -177,7 +177,11 @@ static void *watch(void *arg)
 			moved = pd_now();
 			said = false;
 		} else if (!said && pd_now() - moved >= stall_ns) {
-			say_stall(pinst, taken, size - room);
+			/* The window stays as long as this is a call with something outstanding. */
+			pd_guard_enter(PD_IN_CALL, pinst, 0);
+			if (pd_room(pinst) == room)
+				say_stall(pinst, taken, size - room);
+			pd_guard_leave(PD_IN_CALL);
 			said = true;
 		}
 		last_room = room;

@@ -14,6 +14,7 @@
 #include "inbox.h"
 #include "init.h"
 #include "serialq.h"
+#include "span.h"
 #include "task.h"
 #include "window.h"
 #include "workqueue.h"
@@ -45,11 +46,8 @@ struct pd_lane {
 	atomic_bool usable; /* may search */
 	atomic_bool absent; /* has left the crew, because it was not usable */
 
-	/*
-	 * What is claimed and not begun: first sequence number << RUN_BITS | how many (run.c). Taken from by
-	 * the worker and by thieves.
-	 */
-	alignas(PD_CACHE_LINE) _Atomic uint64_t run;
+	/* What is claimed and not begun. Taken from by the worker and by thieves. */
+	alignas(PD_CACHE_LINE) struct pd_span run;
 
 	/* The worker's. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t completed; /* written by the worker, read by producers */
@@ -91,7 +89,7 @@ struct padata_instance {
 	atomic_uint lane_count;
 	atomic_ulong *usable; /* a bit for each CPU that may be a cb_cpu */
 	atomic_uint usable_count;
-	atomic_bool has_absentee; /* a lane has left the crew since the masks were applied: nobody keeps tokens */
+	atomic_bool has_absentee; /* a lane has left the crew since the masks were applied: nobody goes on without a look */
 
 	pthread_mutex_t change_lock; /* masks, size; taken before room_lock */
 	struct cpumask cpumask;	     /* as the user gave it */
@@ -179,10 +177,10 @@ static inline int pd_enter_to_sleep(const struct padata_instance *pinst)
 struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *worker, int cpu);
 void pd_lane_free(struct pd_lane *lane);
 /*
- * The holder of the token, who took it with this task: deliver the task and what is done behind it to their
- * lanes, in order, and give the token up.
+ * Any thread for which the instance is kept: if the token lies at a task that is done, deliver that and what is
+ * done behind it to their lanes, in order. Whether there was any; a hint, but behind a barrier.
  */
-void pd_lane_deliver(struct padata_instance *pinst, struct padata_priv *task);
+bool pd_lane_deliver(struct padata_instance *pinst);
 /* The worker, if it searches: from here on it works, and whoever now has to search is called. */
 void pd_lane_stop_searching(struct pd_lane *lane);
 /*
@@ -200,14 +198,21 @@ unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
 /* The worker: run it, or what thieves leave of it. */
 void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n);
 /*
- * The worker, in a callback, with the token that it found with the task: whether both are kept until the end
- * of its run, unless somebody takes them over; false: deliver them.
+ * The worker, in a callback, with a task marked done: whether it may go on without a look for the token until the end
+ * of its run. Only while it has more to begin: so somebody searches, who looks for the token, or nobody rests, and
+ * whoever is to run serial() is in a callback, and looks after it; and who sees the run empty sees what was finished in
+ * it. Not when a lane has left, which looks once. Nor while somebody rests, who could run serial() meanwhile.
  */
-bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task);
-/* A worker in its lane: deliver what a run keeps, maybe to this very lane. Whether there was any. */
-bool pd_run_deliver(struct padata_instance *pinst);
-/* Any thread, behind a barrier: whether there is a task that nobody has begun, one to be pulled, or a token
- * that is kept. */
+static inline bool pd_run_goes_on(struct pd_lane *lane)
+{
+	struct padata_instance *pinst = lane->instance;
+
+	return pd_span_goes_on(&lane->run) && lane->task_ns <= PD_RUN_NS && pd_crew_is_awake(&pinst->crew) &&
+	       !atomic_load_explicit(&pinst->has_absentee, memory_order_relaxed);
+}
+
+/* Any thread, behind a barrier: whether there is a task that nobody has begun, one to be pulled, or one to be
+ * delivered. */
 bool pd_run_pending(struct padata_instance *pinst);
 
 /* source.c */

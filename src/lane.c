@@ -44,6 +44,7 @@ struct pd_lane *pd_lane_alloc(struct padata_instance *pinst, struct pd_worker *w
 		return NULL;
 	}
 	pd_inbox_init(&lane->inbox);
+	pd_span_init(&lane->run);
 	INIT_WORK(&lane->work, lane_run);
 	return lane;
 }
@@ -72,7 +73,7 @@ static bool counts(struct pd_lane *lane)
 static void look_again(struct padata_instance *pinst, int first)
 {
 	/*
-	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), pd_run_keeps(),
+	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), padata_do_serial(),
 	 * pd_source_fetch() and padata_pull(). He sees that change, or we see what he made.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
@@ -98,15 +99,18 @@ static void show(struct pd_lane *lane, struct pd_lane **to_wake)
 	*to_wake = lane;
 }
 
-void pd_lane_deliver(struct padata_instance *pinst, struct padata_priv *task)
+bool pd_lane_deliver(struct padata_instance *pinst)
 {
-	uint64_t seq = pd_task(task)->seq;
-	uint16_t cpu = (uint16_t)pd_task(task)->cb_cpu;
+	uint64_t seq;
 
+	if (!pd_window_pick_up(&pinst->window, &seq))
+		return false;
 	do {
 		struct pd_lane *lane = NULL, *to_wake = NULL;
+		struct padata_priv *task;
+		uint16_t cpu;
 
-		for (; task; task = pd_window_take(&pinst->window, ++seq, &cpu)) {
+		for (; (task = pd_window_take(&pinst->window, seq, &cpu)); seq++) {
 			if (!lane || lane->cpu != cpu) {
 				if (lane)
 					show(lane, &to_wake);
@@ -119,14 +123,15 @@ void pd_lane_deliver(struct padata_instance *pinst, struct padata_priv *task)
 		if (to_wake)
 			pd_lane_wake(to_wake);
 		pd_window_taken(&pinst->window, seq);
-	} while (!pd_window_park(&pinst->window, seq) && (task = pd_window_take(&pinst->window, seq, &cpu)));
-	pd_barrier_light();
+	} while (!pd_window_park(&pinst->window, &seq));
+	/* The fence in there is a light barrier too: who waits for this has passed a heavy one, in pd_await(). */
 	if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) & PD_AWAIT_PROGRESS))
 		pd_notify(pinst, false);
+	return true;
 }
 
 /* The task whose serial() comes next, or NULL; then a poke is answered. */
-static struct padata_priv *look(struct pd_lane *lane)
+static inline struct padata_priv *look(struct pd_lane *lane)
 {
 	struct padata_priv *task = pd_serialq_look(&lane->serialq);
 
@@ -147,7 +152,7 @@ static void tell(struct pd_lane *lane, unsigned int awaited)
 }
 
 /* Say how far the serial stage has come, and see who waits for that. */
-static struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
+static inline struct padata_priv *report(struct pd_lane *lane, uint64_t completed)
 {
 	struct padata_instance *pinst = lane->instance;
 	struct padata_priv *next = look(lane);
@@ -223,7 +228,7 @@ static bool leave(struct pd_lane *lane)
 	/* Release: pairs with the acquire in join_absent(): the lane has taken its last call. */
 	atomic_store_explicit(&lane->absent, true, memory_order_release);
 	atomic_store_explicit(&lane->instance->has_absentee, true, memory_order_relaxed);
-	/* Pairs with the fence in pd_mask_look(), and with the one in pd_run_keeps(). */
+	/* Pairs with the fence in pd_mask_look(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	return !may_search(lane) || !atomic_exchange_explicit(&lane->absent, false, memory_order_relaxed);
 }
@@ -236,8 +241,12 @@ static void rest(struct pd_lane *lane)
 	lane->mode = PD_LANE_RESTING;
 	if (leave(lane)) {
 		look = was_searching && pd_crew_work(&pinst->crew);
-		if (pd_run_deliver(pinst))
-			pd_inbox_poke(&lane->inbox);
+		/*
+		 * Pairs with the light one in pd_span_goes_on(): who finishes a task and looks for no token sees that
+		 * we have left, or we see the task.
+		 */
+		pd_barrier_heavy();
+		pd_lane_deliver(pinst);
 	} else {
 		look = pd_crew_rest(&pinst->crew, (unsigned int)lane->cpu, was_searching);
 	}
@@ -292,7 +301,7 @@ static bool work(struct pd_lane *lane)
 	uint64_t first, now;
 	unsigned int n;
 
-	if (pd_run_deliver(pinst))
+	if (pd_lane_deliver(pinst))
 		return true;
 	n = may_search(lane) ? pd_run_find(lane, last, &first) : 0;
 	if (n) {
@@ -301,18 +310,14 @@ static bool work(struct pd_lane *lane)
 		pd_run_parallel(lane, first, n);
 		return true;
 	}
-	if (!may_search(lane) || pd_worker_pending(lane->worker) || !lane->search_ns ||
-	    atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
+	if (last || !may_search(lane) || atomic_load_explicit(&pinst->quiescing, memory_order_relaxed))
 		return false;
 	if (lane->mode == PD_LANE_WORKING) {
 		pd_crew_search(&pinst->crew);
 		search(lane);
 	}
-	now = pd_now();
 	if (!lane->search_until)
-		lane->search_until = now + lane->search_ns;
-	if (now >= lane->search_until)
-		return false;
+		lane->search_until = pd_now() + lane->search_ns;
 	for (int i = 0; i < 16 && !pd_serialq_stirs(&lane->serialq); i++)
 		pd_cpu_relax();
 	/* The producer may be waiting for this very CPU. */
@@ -370,7 +375,8 @@ static void lane_run(struct work_struct *item)
 			pd_worker_queue(lane->worker, &lane->work);
 			break;
 		}
-		if (more || lane->mode != PD_LANE_RESTING)
+		/* Nobody pokes a lane for what it has delivered to itself: in pull(), or as it left the crew. */
+		if (more || lane->mode != PD_LANE_RESTING || pd_serialq_stirs(&lane->serialq))
 			continue;
 		/* Now: a lane that is at rest calls nobody, so that all can come to rest. */
 		if (pd_unlikely(atomic_load_explicit(&pinst->awaited, memory_order_relaxed) &

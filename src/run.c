@@ -9,64 +9,27 @@
 #include "instance.h"
 
 enum {
-	RUN_BITS = 7,  /* how many are left of a run, below its first sequence number */
 	AHEAD = 4,     /* tasks of a run that are fetched in advance */
-	PULL_RUNS = 8, /* so many runs are pulled at once: a pull moves more cache lines than a claim */
+	PULL_RUNS = 32, /* so many runs are pulled at once: a pull moves more cache lines than a claim */
 	RUN_SHARE = 4, /* of what each CPU could have of the backlog, or of the window, one part in so many */
 };
 
-_Static_assert(PD_RUN_MAX < 1 << RUN_BITS, "a run can be written down");
+_Static_assert(PD_RUN_MAX <= PD_SPAN_MAX, "a run is a span");
 
-static void run_put(struct pd_lane *lane, uint64_t first, unsigned int n)
-{
-	/* Release: pairs with the acquire in run_rob(); without it the thief might read the last lap's task.
-	 */
-	atomic_store_explicit(&lane->run, first << RUN_BITS | n, memory_order_release);
-}
-
-static bool run_next(struct pd_lane *lane, uint64_t *seq)
-{
-	uint64_t run = atomic_load_explicit(&lane->run, memory_order_relaxed);
-
-	do {
-		if (!(run & ((1 << RUN_BITS) - 1)))
-			return false;
-		/* Relaxed: what it counts was claimed by this thread. */
-	} while (!atomic_compare_exchange_weak_explicit(&lane->run, &run, run + (1 << RUN_BITS) - 1,
-							memory_order_relaxed, memory_order_relaxed));
-	*seq = run >> RUN_BITS;
-	return true;
-}
-
-static unsigned int run_rob(struct pd_lane *victim, uint64_t *first)
-{
-	uint64_t run = atomic_load_explicit(&victim->run, memory_order_relaxed);
-	unsigned int left, taken;
-
-	do {
-		left = run & ((1 << RUN_BITS) - 1);
-		if (!left)
-			return 0;
-		taken = (left + 1) / 2;
-		/* Acquire: pairs with the release in run_put(), see there. */
-	} while (!atomic_compare_exchange_weak_explicit(&victim->run, &run, run - taken, memory_order_acquire,
-							memory_order_relaxed));
-	*first = (run >> RUN_BITS) + left - taken;
-	return taken;
-}
-
-static bool run_left(const struct pd_lane *lane)
-{
-	return atomic_load_explicit(&lane->run, memory_order_relaxed) & ((1 << RUN_BITS) - 1);
-}
-
-static unsigned int rob(struct pd_lane *lane, uint64_t *first)
+/* A heavy barrier is worth it for as much work as waking a CPU takes; before a rest, for any, and whoever has it. */
+static unsigned int rob(struct pd_lane *lane, bool last, uint64_t *first)
 {
 	struct padata_instance *pinst = lane->instance;
-	unsigned int lanes = pd_instance_lanes(pinst);
-	struct pd_lane *victim = pinst->lane_list[lane->victim++ % lanes];
+	unsigned int lanes = pd_instance_lanes(pinst), n = 0;
 
-	return victim == lane ? 0 : run_rob(victim, first);
+	for (unsigned int tries = last ? lanes : 1; tries > 0 && !n; tries--) {
+		struct pd_lane *victim = pinst->lane_list[lane->victim++ % lanes];
+		unsigned int left = victim == lane ? 0 : pd_span_left(&victim->run);
+
+		if (left && (last || left * lane->task_ns > PD_RUN_NS))
+			n = pd_span_rob(&victim->run, first);
+	}
+	return n;
 }
 
 /*
@@ -93,38 +56,6 @@ static unsigned int pull_length(const struct pd_lane *lane, unsigned int claimer
 	return length < most ? length : most;
 }
 
-/*
- * Nobody rests, searches or has left: whoever is to run serial() is in a callback, and looks around after it.
- */
-static bool is_manned(const struct padata_instance *pinst)
-{
-	return pd_crew_all_work(&pinst->crew) && !atomic_load_explicit(&pinst->has_absentee, memory_order_relaxed);
-}
-
-bool pd_run_keeps(struct pd_lane *lane, struct padata_priv *task)
-{
-	struct padata_instance *pinst = lane->instance;
-
-	if (!run_left(lane) || lane->task_ns > PD_RUN_NS || !is_manned(pinst))
-		return false;
-	pd_window_keep(&pinst->window, task);
-	/* Pairs with the fences in look_again() and leave(): a lane that stops working sees it, or we see that. */
-	atomic_thread_fence(memory_order_seq_cst);
-	/* What lies there by now may be another one's, with a later task: ours was taken over. */
-	if (!is_manned(pinst))
-		pd_run_deliver(pinst);
-	return true;
-}
-
-bool pd_run_deliver(struct padata_instance *pinst)
-{
-	struct padata_priv *task = pd_window_take_over(&pinst->window);
-
-	if (task)
-		pd_lane_deliver(pinst, task);
-	return task;
-}
-
 unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first)
 {
 	struct padata_instance *pinst = lane->instance;
@@ -137,7 +68,7 @@ unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first)
 
 		n = pd_source_fetch(lane, last ? 1 : (length + 1) / 2, length, first);
 	}
-	return n ? n : rob(lane, first);
+	return n ? n : rob(lane, last, first);
 }
 
 void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
@@ -151,7 +82,7 @@ void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 	for (unsigned int i = 0; i < n && i < AHEAD; i++)
 		pd_prefetch_task(pd_window_task(&pinst->window, first + i));
 	if (n > 1) {
-		run_put(lane, first + 1, n - 1);
+		pd_span_put(&lane->run, first + 1, n - 1);
 		/* Pairs with the fence in look_again(): a lane that stops searching sees the run, or we see
 		 * that. */
 		atomic_thread_fence(memory_order_seq_cst);
@@ -166,8 +97,9 @@ void pd_run_parallel(struct pd_lane *lane, uint64_t first, unsigned int n)
 			pd_prefetch_task(pd_window_task(&pinst->window, seq + AHEAD));
 		pd_task_set_state(task, PD_TASK_RUNNING);
 		pd_debug_call(lane, task, PD_PARALLEL);
-	} while (n > 1 && run_next(lane, &seq));
-	pd_run_deliver(pinst);
+	} while (n > 1 && pd_span_next(&lane->run, &seq));
+	/* A hint: nobody rests unless he has seen what was finished without a look. */
+	pd_lane_deliver(pinst);
 	lane->now = pd_now();
 	lane->task_ns = (3 * lane->task_ns + (lane->now - begin) / done) / 4;
 }
@@ -176,11 +108,16 @@ bool pd_run_pending(struct padata_instance *pinst)
 {
 	unsigned int lanes = pd_instance_lanes(pinst);
 
-	if (pd_window_claimable(&pinst->window) || pd_window_is_kept(&pinst->window) || pd_source_ready(pinst))
+	if (pd_window_claimable(&pinst->window) || pd_source_ready(pinst))
 		return true;
 	for (unsigned int i = 0; i < lanes; i++) {
-		if (run_left(pinst->lane_list[i]))
+		if (pd_span_left(&pinst->lane_list[i]->run))
 			return true;
 	}
-	return false;
+	/*
+	 * Last: with the spans empty, all that was finished in them without a look for the token is seen here. Pairs
+	 * with the fence in pd_window_park(): who holds the token sees that as well, or we see where it lies.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	return pd_window_deliverable(&pinst->window);
 }

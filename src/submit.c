@@ -40,13 +40,13 @@ static bool is_complete(struct padata_priv *const *tasks, unsigned int n)
 	return true;
 }
 
-static void publish(struct padata_instance *pinst, struct padata_priv *task, uint64_t seq, int cb_cpu)
+static inline void publish(struct padata_instance *pinst, struct padata_priv *task, uint64_t seq, int cb_cpu)
 {
 	pd_task(task)->instance = pinst;
 	pd_task(task)->seq = seq;
 	pd_task(task)->cb_cpu = cb_cpu;
 	pd_task_set_state(task, PD_TASK_SUBMITTED);
-	pd_window_publish(&pinst->window, seq, task, (uint16_t)cb_cpu);
+	pd_window_publish(&pinst->window, seq, task);
 }
 
 static uint64_t thread_cpu_ns(void)
@@ -124,8 +124,8 @@ static inline int submit(struct padata_instance *pinst, struct padata_priv *cons
 	for (unsigned int i = 0; i < *n; i++)
 		publish(pinst, tasks[i], seq + i, cb_cpu);
 	/* From here on the tasks may have completed; the instance is kept by our guard. */
-	/* Pairs with the fence in look_again(): a lane that stops searching sees the tasks, or we see that; and
-	 * for show_room() with the heavy barrier in padata_room_fd(). */
+	/* Pairs with the fence in look_again(): a lane that stops searching sees the tasks, or we see that;
+	 * and for show_room() with the heavy barrier in padata_room_fd(). */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (pd_unlikely(pd_crew_lacks_searcher(&pinst->crew)))
 		pd_lane_call(pinst, whom_to_call(pinst, cb_cpu));
@@ -147,7 +147,8 @@ int pd_submit(struct padata_instance *pinst, struct padata_priv *const *tasks, u
 		publish(pinst, tasks[i], *first + i, cb_cpu);
 	publish(pinst, tasks[0], *first, cb_cpu);
 	*claimed = pd_window_claim_own(&pinst->window, *first, *n);
-	/* Pairs with the heavy one in padata_room_fd(): its maker sees the room gone, or we see the descriptor. */
+	/* Pairs with the heavy one in padata_room_fd(): its maker sees the room gone, or we see the
+	 * descriptor. */
 	pd_barrier_light();
 	show_room(pinst);
 	return -EINPROGRESS;
@@ -183,12 +184,38 @@ PD_EXPORT int padata_do_parallel_batch(struct padata_instance *pinst, struct pad
 	return result == -EINPROGRESS ? (int)n : result;
 }
 
+/* Pairs with the fences in pd_window_park() and look_again(): the task is seen there, or the token here. */
+static void look_for_token(struct padata_instance *pinst)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	pd_lane_deliver(pinst);
+}
+
+static void die_finished_twice(const struct padata_priv *padata)
+{
+	pd_die("padata_do_serial: task %p was finished already: two calls at once", (const void *)padata);
+}
+
+/* By a thread that no lane keeps the instance for. */
+static PD_COLD void finish_outside(struct padata_instance *pinst, struct padata_priv *padata)
+{
+	uint64_t seq = pd_task(padata)->seq;
+	uint16_t cpu = (uint16_t)pd_task(padata)->cb_cpu;
+
+	pd_guard_enter(PD_IN_CALL, pinst, 0);
+	pd_task_set_state(padata, PD_TASK_FINISHED);
+	if (!pd_window_done(&pinst->window, seq, cpu))
+		die_finished_twice(padata);
+	look_for_token(pinst);
+	pd_guard_leave(PD_IN_CALL);
+}
+
 PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 {
 	struct padata_instance *pinst;
-	bool outside;
+	struct pd_lane *lane = pd_lane_self;
 
-	if (!padata)
+	if (pd_unlikely(!padata))
 		pd_die("padata_do_serial: called with NULL");
 	if (pd_unlikely(pd_task_state(padata) != PD_TASK_RUNNING))
 		pd_die("padata_do_serial: task %p %s", (void *)padata,
@@ -198,21 +225,14 @@ PD_EXPORT void padata_do_serial(struct padata_priv *padata)
 	pinst = pd_task(padata)->instance;
 	if (pd_unlikely(pd_instance_inherited(pinst)))
 		return;
-	/* A lane is kept by what it runs; and it passes here once for each task. */
-	outside = !pd_lane_self || pd_lane_self->instance != pinst;
-	if (pd_unlikely(outside))
-		pd_guard_enter(PD_IN_CALL, pinst, 0);
-	pd_task_set_state(padata, PD_TASK_FINISHED);
-	switch (pd_window_done(&pinst->window, pd_task(padata)->seq)) {
-	case PD_DONE:
-		break;
-	case PD_TOKEN:
-		if (outside || !pd_run_keeps(pd_lane_self, padata))
-			pd_lane_deliver(pinst, padata);
-		break;
-	case PD_TWICE:
-		pd_die("padata_do_serial: task %p was finished already: two calls at once", (void *)padata);
+	if (pd_unlikely(!lane || lane->instance != pinst)) {
+		finish_outside(pinst, padata);
+		return;
 	}
-	if (pd_unlikely(outside))
-		pd_guard_leave(PD_IN_CALL);
+	pd_task_set_state(padata, PD_TASK_FINISHED);
+	if (pd_unlikely(!pd_window_done(&pinst->window, pd_task(padata)->seq,
+					      (uint16_t)pd_task(padata)->cb_cpu)))
+		die_finished_twice(padata);
+	if (!pd_run_goes_on(lane))
+		look_for_token(pinst);
 }

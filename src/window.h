@@ -12,16 +12,13 @@
  *   take      the holder of the token takes what is done, strictly in order
  *   park      ... and leaves the token at the first task that is not
  *
- * The token is the right to take. It lies in the slot of the oldest task that
- * is not done, and who finishes that task picks it up, and takes the task with
- * it: so there is always one taker at most, none has to be asked to look again, and no lock is held
- * by a thread that may be preempted for the others to wait for.
- *
- * Who has more tasks to finish may keep the token until then, with the task that it lay with, so that all are
- * taken at once. Meanwhile anybody may take both over.
+ * The token is the right to take. It lies at the oldest task that was not taken; who has finished a task, and
+ * sees behind a barrier that the token lies at one that is done, picks it up: so there is always one taker at
+ * most, none has to be asked to look again, and no lock is held by a thread that may be preempted for the
+ * others to wait for.
  *
  * Nothing here sleeps, allocates (but for init), calls back or knows a CPU.
- * Sequence numbers have 57 bits: 90 years at 20 ns a task.
+ * Sequence numbers have 58 bits: 180 years at 20 ns a task.
  */
 
 #include "compiler.h"
@@ -46,20 +43,55 @@ struct pd_window {
 	_Atomic uint64_t limit; /* sequence numbers below it may be reserved */
 	/* Read by all. */
 	/*
-	 * The slots, as one array for each that writes: producers the tasks and their tags, finishers and
-	 * takers the states. So a line goes from one CPU to another for many tasks at once.
+	 * The slots, as one array for each that writes: producers the tasks, finishers the states. So a line
+	 * goes from one CPU to another for many tasks at once.
 	 */
 	alignas(PD_CACHE_LINE) atomic_uintptr_t *tasks; /* and in bit 0 the lap of which it is */
-	_Atomic uint32_t *states;
-	uint16_t *tags;
+	_Atomic uint32_t *states; /* the lap of the last task that was done << 16 | its tag */
 	uint64_t mask;
 	unsigned int shift; /* log2 of the number of slots */
 	/* Claimers. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t claimed; /* below it all are claimed */
 	/* The holder of the token. */
 	alignas(PD_CACHE_LINE) _Atomic uint64_t taken; /* below it all have been taken, and delivered */
-	void *_Atomic kept; /* the task with which the token was found; NULL: it lies in a slot, or is held */
+	_Atomic uint64_t token; /* where it lies, as sequence number << 1 | 1; 0: it is held */
 };
+
+enum { PD_TAG_BITS = 16, PD_TOKEN_LIES = 1 };
+
+static inline atomic_uintptr_t *pd_window_task_at(const struct pd_window *w, uint64_t seq)
+{
+	return &w->tasks[seq & w->mask];
+}
+
+static inline _Atomic uint32_t *pd_window_state_at(const struct pd_window *w, uint64_t seq)
+{
+	return &w->states[seq & w->mask];
+}
+
+/*
+ * One bit of the lap is enough to tell a task from the one that was in its slot before: a claimer looks
+ * at seq only after everything below was claimed, the previous lap's included.
+ */
+static inline uintptr_t pd_window_lap_bit(const struct pd_window *w, uint64_t seq)
+{
+	return (seq >> w->shift) & 1;
+}
+
+/*
+ * The state of a slot names the lap of the last task that was done there: nobody has to make it ready for the
+ * next one.
+ */
+static inline uint32_t pd_window_state_of(const struct pd_window *w, uint64_t seq, uint16_t tag)
+{
+	return (uint32_t)(seq >> w->shift) << PD_TAG_BITS | tag;
+}
+
+/* Whether a state of seq's slot says that seq is done. */
+static inline bool pd_window_is_done(const struct pd_window *w, uint64_t seq, uint32_t state)
+{
+	return (uint16_t)(seq >> w->shift) == state >> PD_TAG_BITS;
+}
 
 /*
  * size: how many tasks can be between reserve and take, at least 1. first: the first sequence number.
@@ -99,10 +131,18 @@ static inline bool pd_window_short(const struct pd_window *w, uint64_t gate, uns
 }
 
 /*
- * The one that reserved. task is at least 2-byte aligned; the tag goes with it to the taker. From here on the
- * task may be run, finished and freed.
+ * The one that reserved. task is at least 2-byte aligned. From here on it may be run, finished and freed.
  */
-void pd_window_publish(struct pd_window *w, uint64_t seq, void *task, uint16_t tag);
+static inline void pd_window_publish(struct pd_window *w, uint64_t seq, void *task)
+{
+	pd_prefetch_write((const void *)pd_window_task_at(w, seq + 2 * PD_TASKS_PER_LINE));
+	/* Release: pairs with the acquire in pd_window_task(); without it parallel() might see the task
+	 * unfilled.
+	 */
+	atomic_store_explicit(pd_window_task_at(w, seq), (uintptr_t)task | pd_window_lap_bit(w, seq),
+			      memory_order_release);
+}
+
 /* Any thread: everything below limit may be reserved; it only ever grows while the gate is open. */
 void pd_window_allow(struct pd_window *w, uint64_t limit);
 
@@ -127,7 +167,15 @@ static inline uint64_t pd_window_backlog(const struct pd_window *w)
 	return next > claimed ? next - claimed : 0;
 }
 /* Who claimed seq, or took it over from a claimer, and has not seen it done. */
-void *pd_window_task(const struct pd_window *w, uint64_t seq);
+static inline void *pd_window_task(const struct pd_window *w, uint64_t seq)
+{
+	/*
+	 * Acquire: pairs with the release in pd_window_publish(), for who took the number over from
+	 * its claimer.
+	 */
+	return (void *)(atomic_load_explicit(pd_window_task_at(w, seq), memory_order_acquire) &
+			~(uintptr_t)1);
+}
 
 /* A hint: the task of seq, which is claimed, will soon be marked done. */
 static inline void pd_window_prefetch(const struct pd_window *w, uint64_t seq)
@@ -135,45 +183,56 @@ static inline void pd_window_prefetch(const struct pd_window *w, uint64_t seq)
 	pd_prefetch_write((const void *)&w->states[seq & w->mask]);
 }
 
-enum pd_done {
-	PD_DONE,  /* marked; touch nothing of the instance any more */
-	PD_TOKEN, /* taken, and the caller now holds the token: deliver it, take what follows, then park */
-	PD_TWICE, /* it was marked before: the caller's error */
-};
+/*
+ * Any number of threads, once for each claimed number: its task is done, and goes to the taker with the tag.
+ * False: it was marked before, the caller's error. Behind a barrier somebody then has to see whether the
+ * token can be picked up.
+ */
+static inline bool pd_window_done(struct pd_window *w, uint64_t seq, uint16_t tag)
+{
+	/*
+	 * Release: pairs with the acquire in pd_window_take(): what was written before padata_do_serial() is
+	 * seen in serial().
+	 */
+	uint32_t old = atomic_exchange_explicit(pd_window_state_at(w, seq), pd_window_state_of(w, seq, tag),
+						memory_order_release);
 
-/* Any number of threads, once for each claimed number. */
-enum pd_done pd_window_done(struct pd_window *w, uint64_t seq);
+	return pd_window_is_done(w, seq - w->mask - 1, old);
+}
+
+/* Any thread, behind a barrier: whether the token lies at a task that is done. */
+bool pd_window_deliverable(const struct pd_window *w);
+/* Any thread: pick up the token if it lies at a task that is done, and that is *seq. */
+bool pd_window_pick_up(struct pd_window *w, uint64_t *seq);
 /* The holder of the token. The task at seq, which is the oldest not taken, and its tag, if it is done; or
  * NULL. */
-void *pd_window_take(struct pd_window *w, uint64_t seq, uint16_t *tag);
+static inline void *pd_window_take(struct pd_window *w, uint64_t seq, uint16_t *tag)
+{
+	/* Acquire: pairs with the release in pd_window_done(), see there. */
+	uint32_t state = atomic_load_explicit(pd_window_state_at(w, seq), memory_order_acquire);
+
+	if (!pd_window_is_done(w, seq, state))
+		return NULL;
+	*tag = (uint16_t)state;
+	return (void *)(atomic_load_explicit(pd_window_task_at(w, seq), memory_order_relaxed) &
+			~(uintptr_t)1);
+}
+
 /* The holder of the token: all below seq has been delivered. */
-void pd_window_taken(struct pd_window *w, uint64_t seq);
+static inline void pd_window_taken(struct pd_window *w, uint64_t seq)
+{
+	/*
+	 * Release: pairs with the acquire of who waits until all below seq is delivered, and then
+	 * looks at the lanes.
+	 */
+	atomic_store_explicit(&w->taken, seq, memory_order_release);
+}
+
 /*
- * The holder of the token, after pd_window_take() gave NULL. False: seq is done by now, take it. True:
- * the token is given up.
+ * The holder of the token, after pd_window_take() gave NULL. True: the token is given up. False: the caller
+ * holds it again, and *seq, as others may have moved it to, is done by now.
  */
-bool pd_window_park(struct pd_window *w, uint64_t seq);
-
-/* The holder of the token, who has found it with the task: keep both, where anybody may take them over. */
-static inline void pd_window_keep(struct pd_window *w, void *task)
-{
-	/* Release: pairs with the acquire in pd_window_take_over(): what earlier holders did. */
-	atomic_store_explicit(&w->kept, task, memory_order_release);
-}
-
-/* Any thread, behind a barrier: whether the token is kept. */
-static inline bool pd_window_is_kept(const struct pd_window *w)
-{
-	/* Relaxed: ordered by the caller's barrier. */
-	return atomic_load_explicit(&w->kept, memory_order_relaxed) != NULL;
-}
-
-/* Any thread. If the token is kept the caller now holds it, and the task that is returned; else NULL. */
-static inline void *pd_window_take_over(struct pd_window *w)
-{
-	/* Acquire: pairs with the release in pd_window_keep(), see there. */
-	return pd_window_is_kept(w) ? atomic_exchange_explicit(&w->kept, NULL, memory_order_acquire) : NULL;
-}
+bool pd_window_park(struct pd_window *w, uint64_t *seq);
 
 /*
  * Let one sequence number pass without a task, so that a reservation that was prepared before can not

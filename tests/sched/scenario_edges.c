@@ -54,7 +54,7 @@ static void runs_are_robbed_by_fences(void)
 	runs_are_robbed();
 }
 
-/* The window's size, set while another thread starts and uses it, or sets it too. It is fixed once a task is accepted. */
+/* The window's size, set while another thread starts and uses it, or sets it too; fixed once a task is accepted. */
 static unsigned int window_in_use;
 
 static void *start_and_submit(void *unused)

@@ -4,8 +4,11 @@
 
 #include "jobs.h"
 
+#include "debug.h"
 #include "futex.h"
 #include "instance.h"
+
+#include <unistd.h>
 
 static atomic_bool done, freed;
 
@@ -386,6 +389,23 @@ static void free_sleeps_until_a_lane_rests(void)
 	world_end(&w);
 }
 
+/* The watcher says where a task stands still, which is finished at this moment, and another window is made. */
+static void watched_as_the_window_goes(void)
+{
+	pd_debug = PD_DEBUG_STALL;
+	begin(1, 1, 1);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	usleep(1250000);
+	job_finish(&jobs[0]);
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	padata_stop(w.pinst);
+	SCHED_CHECK(padata_set_window(w.pinst, 2) == 0);
+	end(1, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -401,6 +421,7 @@ int main(int argc, char **argv)
 		{"free_of_a_queued_lane", free_of_a_queued_lane, 2, 0, false},
 		{"free_against_a_late_call", free_against_a_late_call, 2, 0, false},
 		{"free_sleeps_until_a_lane_rests", free_sleeps_until_a_lane_rests, 2, 0, false},
+		{"watched_as_the_window_goes", watched_as_the_window_goes, 2, 0, true},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

@@ -7,6 +7,7 @@
 #include "futex.h"
 #include "inbox.h"
 #include "serialq.h"
+#include "span.h"
 #include "window.h"
 
 #include <errno.h>
@@ -26,13 +27,18 @@ static int n_items, delivered, delivering;
 static uint64_t first_seq;
 static atomic_uint finished;
 
-static void deliver_from(struct item *item, uint64_t seq)
+static void deliver_items(void)
 {
-	uint16_t tag = (uint16_t)(item - items + 7);
+	uint64_t seq;
 
-	SCHED_CHECK(delivering++ == 0);
+	if (!pd_window_pick_up(&window, &seq))
+		return;
 	do {
-		for (; item; item = pd_window_take(&window, seq, &tag)) {
+		struct item *item;
+		uint16_t tag;
+
+		SCHED_CHECK(delivering++ == 0 && seq == first_seq + (uint64_t)delivered);
+		while ((item = pd_window_take(&window, seq, &tag))) {
 			SCHED_CHECK(item == &items[delivered] && tag == delivered + 7);
 			SCHED_CHECK(item->output == item->input + 1);
 			delivered++;
@@ -41,7 +47,7 @@ static void deliver_from(struct item *item, uint64_t seq)
 		}
 		pd_window_taken(&window, seq);
 		delivering--;
-	} while (!pd_window_park(&window, seq) && ++delivering && (item = pd_window_take(&window, seq, &tag)));
+	} while (!pd_window_park(&window, &seq));
 }
 
 static void *claim_and_finish(void *unused)
@@ -57,13 +63,12 @@ static void *claim_and_finish(void *unused)
 		}
 		for (; n; n--, seq++) {
 			struct item *item = pd_window_task(&window, seq);
-			enum pd_done done;
+			uint16_t tag = (uint16_t)(item - items + 7);
 
 			item->output = item->input + 1;
-			done = pd_window_done(&window, seq);
-			SCHED_CHECK(done != PD_TWICE);
-			if (done == PD_TOKEN)
-				deliver_from(item, seq);
+			SCHED_CHECK(pd_window_done(&window, seq, tag));
+			atomic_thread_fence(memory_order_seq_cst);
+			deliver_items();
 			atomic_fetch_add_explicit(&finished, 1, memory_order_relaxed);
 		}
 	}
@@ -84,7 +89,7 @@ static void produce_items(int n)
 			sched_yield();
 		SCHED_CHECK(result == PD_RESERVED);
 		SCHED_CHECK(seq == first_seq + (uint64_t)i);
-		pd_window_publish(&window, seq, &items[i], (uint16_t)(i + 7));
+		pd_window_publish(&window, seq, &items[i]);
 	}
 }
 
@@ -128,7 +133,7 @@ static void window_wraps(void)
 static void *publish_and_claim(void *unused)
 {
 	for (uint64_t seq = 3; seq >= 2; seq--)
-		pd_window_publish(&window, seq, &items[seq], 7);
+		pd_window_publish(&window, seq, &items[seq]);
 	pd_window_claim_own(&window, 2, 2);
 	return unused;
 }
@@ -140,7 +145,7 @@ static void window_claimed_by_its_producer(void)
 
 	SCHED_CHECK(pd_window_init(&window, 2, 0) == 0);
 	for (seq = 0; seq < 2; seq++)
-		pd_window_publish(&window, seq, &items[seq], 7);
+		pd_window_publish(&window, seq, &items[seq]);
 	SCHED_CHECK(pd_window_claim_own(&window, 0, 2));
 	pthread_create(&producer, NULL, publish_and_claim, NULL);
 	for (int tries = 0; tries < 3; tries++)
@@ -286,6 +291,137 @@ static void serialq_of_two(void)
 	pd_serialq_destroy(&serialq);
 }
 
+/*
+ * The span: an owner, who takes from two of them, and thieves. Each number is taken once, with what was written before
+ * the span was filled; and who sees it empty sees what the owner wrote before he knew that there was more in it.
+ */
+
+enum { NUMBERS = 3, FIRST = 1000 }; /* far from where an empty span begins */
+static struct pd_span span;
+static int content[2 * NUMBERS], times_taken[2 * NUMBERS];
+static bool was_more[NUMBERS], seen[NUMBERS];
+static atomic_int written[NUMBERS];
+
+static void take_number(uint64_t number)
+{
+	SCHED_CHECK(number >= FIRST && number < FIRST + 2 * NUMBERS && content[number - FIRST] == 7);
+	times_taken[number - FIRST]++;
+}
+
+static void take_numbers(void)
+{
+	uint64_t number;
+
+	while (pd_span_next(&span, &number))
+		take_number(number);
+}
+
+static void fill_span(uint64_t first)
+{
+	for (uint64_t number = first; number < first + NUMBERS; number++)
+		content[number] = 7;
+	pd_span_put(&span, FIRST + first, NUMBERS);
+}
+
+static void *rob_once(void *unused)
+{
+	uint64_t first = 0;
+
+	for (unsigned int n = pd_span_rob(&span, &first); n > 0; n--)
+		take_number(first++);
+	return unused;
+}
+
+static void *rob_twice(void *unused)
+{
+	rob_once(unused);
+	return rob_once(unused);
+}
+
+static void span_of(int spans, void *(*rob)(void *), int thieves)
+{
+	pthread_t thief[2];
+
+	pd_span_init(&span);
+	for (int i = 0; i < thieves; i++)
+		pthread_create(&thief[i], NULL, rob, NULL);
+	for (int i = 0; i < spans; i++) {
+		/* The later numbers first, as they are when a span is robbed from another. */
+		fill_span((uint64_t)(spans - 1 - i) * NUMBERS);
+		take_numbers();
+	}
+	for (int i = 0; i < thieves; i++)
+		pthread_join(thief[i], NULL);
+	SCHED_CHECK(pd_span_left(&span) == 0 && !atomic_load_explicit(&span.robbed, memory_order_relaxed));
+	for (int i = 0; i < spans * NUMBERS; i++)
+		SCHED_CHECK(times_taken[i] == 1);
+}
+
+static void span_is_robbed(void)
+{
+	span_of(1, rob_twice, 1);
+}
+
+static void span_of_two_thieves(void)
+{
+	span_of(1, rob_once, 2);
+}
+
+static void span_is_filled_again(void)
+{
+	span_of(2, rob_twice, 1);
+}
+
+static void by_fences(void (*scenario)(void))
+{
+	pd_barrier_is_asymmetric = false;
+	scenario();
+}
+
+static void span_is_robbed_by_fences(void)
+{
+	by_fences(span_is_robbed);
+}
+
+static void span_is_filled_again_by_fences(void)
+{
+	by_fences(span_is_filled_again);
+}
+
+static void *see_it_empty(void *unused)
+{
+	while (pd_span_left(&span))
+		sched_yield();
+	for (int i = 0; i < NUMBERS; i++)
+		seen[i] = atomic_load_explicit(&written[i], memory_order_relaxed);
+	return unused;
+}
+
+static void span_is_seen_empty(void)
+{
+	pthread_t thief, observer;
+	uint64_t number;
+
+	pd_span_init(&span);
+	fill_span(0);
+	pthread_create(&thief, NULL, rob_once, NULL);
+	pthread_create(&observer, NULL, see_it_empty, NULL);
+	while (pd_span_next(&span, &number)) {
+		take_number(number);
+		atomic_store_explicit(&written[number - FIRST], 1, memory_order_relaxed);
+		was_more[number - FIRST] = pd_span_goes_on(&span);
+	}
+	pthread_join(thief, NULL);
+	pthread_join(observer, NULL);
+	for (int i = 0; i < NUMBERS; i++)
+		SCHED_CHECK(times_taken[i] == 1 && seen[i] >= was_more[i]);
+}
+
+static void span_is_seen_empty_by_fences(void)
+{
+	by_fences(span_is_seen_empty);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
@@ -296,6 +432,13 @@ int main(int argc, char **argv)
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
 	    {"serialq_of_two", serialq_of_two, 3, 1, false},
+	    {"span_is_robbed", span_is_robbed, 3, 1, false},
+	    {"span_is_robbed_by_fences", span_is_robbed_by_fences, 0, 0, false},
+	    {"span_of_two_thieves", span_of_two_thieves, 3, 0, false},
+	    {"span_is_filled_again", span_is_filled_again, 3, 1, false},
+	    {"span_is_filled_again_by_fences", span_is_filled_again_by_fences, 0, 0, false},
+	    {"span_is_seen_empty", span_is_seen_empty, 3, 1, false},
+	    {"span_is_seen_empty_by_fences", span_is_seen_empty_by_fences, 0, 0, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

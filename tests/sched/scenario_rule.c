@@ -10,7 +10,7 @@
 #include "instance.h"
 
 static struct world w, other;
-static struct job jobs[MAX_JOBS], held;
+static struct job jobs[MAX_JOBS], held[2];
 static struct pd_parker parker;
 static atomic_bool begun;
 
@@ -93,14 +93,14 @@ static void serial_waits_for_its_own_task(void)
 static void hold_cpu_0(void)
 {
 	sched_explore(false);
-	other = (struct world){.wq = w.wq, .pinst = instance_on(w.wq, 1, 1), .mask = 1};
+	other = (struct world){.wq = w.wq, .pinst = instance_on(w.wq, 1, 2), .mask = 1};
 	padata_start(other.pinst);
-	job_init(&held, &other, 0, 0);
-	held.padata.parallel = park;
+	job_init(held, &other, 0, 0);
+	held[0].padata.parallel = park;
 	sched_explore(true);
 }
 
-static void end_both(int n)
+static void end_both(int n, int others)
 {
 	SCHED_CHECK(padata_flush(other.pinst) == 0);
 	sched_explore(false);
@@ -108,7 +108,7 @@ static void end_both(int n)
 	sched_explore(true);
 	world_end(&w);
 	check_all(&w, jobs, n, 1);
-	check_all(&other, &held, 1, 1);
+	check_all(&other, held, others, 1);
 }
 
 /* A lane that searches makes place for it, and no longer counts. */
@@ -120,9 +120,9 @@ static void callback_waits_for_another_instance(void)
 	jobs[1].cb_cpu = 1;
 	jobs[1].padata.parallel = unpark;
 	submit_all(jobs, 1);
-	submit_all(&held, 1);
+	submit_all(held, 1);
 	submit_all(&jobs[1], 1);
-	end_both(2);
+	end_both(2, 1);
 }
 
 /* A lane that has found work calls the next one, which is held; it does not count as a searcher when all is done. */
@@ -135,7 +135,7 @@ static void callback_waits_for_a_later_task(void)
 	for (int i = 0; i < 3; i++)
 		jobs[i].cb_cpu = 1;
 	jobs[2].padata.parallel = unpark;
-	submit_all(&held, 1);
+	submit_all(held, 1);
 	while (!atomic_load_explicit(&begun, memory_order_relaxed))
 		sched_yield();
 	run_on(0);
@@ -144,7 +144,7 @@ static void callback_waits_for_a_later_task(void)
 	SCHED_CHECK(padata_flush(w.pinst) == 0);
 	run_on(1);
 	submit_all(&jobs[2], 1);
-	end_both(3);
+	end_both(3, 1);
 }
 
 /* Two tasks of one run wait for each other: the second is robbed. */
@@ -273,8 +273,9 @@ static void run_is_robbed_in_its_lap(void)
 }
 
 /*
- * The token that a run keeps while its second task waits for the serial() of the first, which is the other lane's to
- * run: that one comes out of a callback, finds nothing to do, and rests, or leaves, since its CPU was lost.
+ * The first task of a run is finished without a look for the token, and its second waits for the serial() of the first,
+ * which is the other lane's to run: that one comes out of a callback, finds nothing to do, and rests, or leaves, since
+ * its CPU was lost.
  */
 static struct pd_parker gates[CPUS];
 static atomic_uint at_gates;
@@ -328,24 +329,33 @@ static void wait_for_gates(unsigned int n)
 		sched_yield();
 }
 
-static void token_is_kept(bool cpu_is_lost)
+static void finished_quietly(bool cpu_is_lost, bool token_is_held)
 {
 	struct padata_priv *tasks[] = {&jobs[1].padata, &jobs[2].padata, &jobs[3].padata};
+	int n = token_is_held ? 2 : 3;
 
-	begin(4, 4);
+	begin(5, 5);
 	sched_explore(false);
-	for (int i = 1; i < 4; i++)
-		jobs[i].cb_cpu = 1;
+	for (int i = 0; i < 4; i++)
+		jobs[i].cb_cpu = i > 0;
+	jobs[4].producer = 1;
+	jobs[4].deferred = true;
 	for (unsigned int i = 0; i < CPUS; i++)
 		w.pinst->lane_list[i]->task_ns = 1000;
 	jobs[0].padata.parallel = finish_and_stay;
 	jobs[1].padata.parallel = finish_late;
 	let_wait(&jobs[2], 0, &jobs[1]);
 	run_on(0);
+	if (token_is_held) {
+		submit_all(&jobs[4], 1);
+		while (!atomic_load_explicit(&w.deferred[4], memory_order_acquire))
+			sched_yield();
+		flush_workqueue(w.wq);
+	}
 	submit_all(jobs, 1);
 	wait_for_gates(1);
-	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 3, 1) == 3);
-	atomic_fetch_add_explicit(&w.accepted, 3, memory_order_relaxed);
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, (unsigned int)n, 1) == n);
+	atomic_fetch_add_explicit(&w.accepted, (unsigned int)n, memory_order_relaxed);
 	wait_for_gates(2);
 	if (cpu_is_lost) {
 		/* As pd_mask_look() does; but the worker is not moved, so that serial() can be checked as ever. */
@@ -356,104 +366,111 @@ static void token_is_kept(bool cpu_is_lost)
 	sched_explore(true);
 	pd_unpark(&gates[1]);
 	pd_unpark(&gates[0]);
+	if (token_is_held)
+		job_finish(&jobs[4]);
 	world_end(&w);
-	check_all(&w, jobs, 4, 1);
+	for (int i = 0; i < 5; i++)
+		SCHED_CHECK(jobs[i].serial_calls == (i != (token_is_held ? 3 : 4)));
 }
 
-static void token_kept_as_a_lane_rests(void)
+static void quiet_as_a_lane_rests(void)
 {
-	token_is_kept(false);
+	finished_quietly(false, false);
 }
 
-static void token_kept_as_a_lane_leaves(void)
+static void quiet_as_a_lane_leaves(void)
 {
-	token_is_kept(true);
+	finished_quietly(true, false);
 }
 
-/*
- * ... that is taken over, and kept anew with a later task, before who kept it first knows whether to take it
- * back.
- * Two threads stand for the lanes, each in the middle of a run; the lanes themselves run serial() alone.
- */
-static void in_a_run(unsigned int index, struct job *job)
+/* ... by a thread that is no worker, and gives it up at that first task. */
+static void quiet_as_the_token_is_given_up(void)
 {
-	pd_lane_self = w.pinst->lane_list[index];
-	job_finish(job);
-	pd_lane_self = NULL;
+	finished_quietly(false, true);
 }
 
-static void *keep_first(void *unused)
+/* ... as the lane leaves. */
+static void quiet_as_both_go(void)
 {
-	in_a_run(0, &jobs[0]);
-	return unused;
+	finished_quietly(true, true);
 }
 
-static void *take_over_and_keep(void *unused)
+/* The last task of a run waits for its own serial(): behind it nobody would look. */
+static void finish_and_wait(struct padata_priv *padata)
 {
-	pd_crew_search(&w.pinst->crew);
-	pd_run_deliver(w.pinst);
-	pd_crew_work(&w.pinst->crew);
-	in_a_run(1, &jobs[1]);
-	return unused;
+	stop_at_gate();
+	job_parallel(padata);
+	pd_park(&parker);
 }
 
-static void token_is_kept_anew(void)
+static void last_of_a_run_is_not_quiet(void)
 {
-	pthread_t first, second;
-
-	begin(3, 4);
+	begin(2, 2);
 	sched_explore(false);
-	for (int i = 0; i < 3; i++)
-		jobs[i].deferred = true;
-	submit_all(jobs, 3);
-	for (int i = 0; i < 3; i++)
-		while (!atomic_load_explicit(&w.deferred[i], memory_order_acquire))
-			sched_yield();
-	flush_workqueue(w.wq);
-	/* Both work, for all that the others know, and have more to begin. */
-	pd_crew_clear(&w.pinst->crew);
-	for (unsigned int i = 0; i < CPUS; i++) {
-		w.pinst->lane_list[i]->task_ns = 1000;
-		atomic_store_explicit(&w.pinst->lane_list[i]->run, 1, memory_order_relaxed);
-	}
-	sched_explore(true);
-	pthread_create(&first, NULL, keep_first, NULL);
-	pthread_create(&second, NULL, take_over_and_keep, NULL);
-	pthread_join(first, NULL);
-	pthread_join(second, NULL);
-	sched_explore(false);
-	pd_run_deliver(w.pinst);
-	for (unsigned int i = 0; i < CPUS; i++) {
-		atomic_store_explicit(&w.pinst->lane_list[i]->run, 0, memory_order_relaxed);
-		pd_lane_wake(w.pinst->lane_list[i]);
-	}
-	job_finish(&jobs[2]);
-	flush_workqueue(w.wq);
 	for (unsigned int i = 0; i < CPUS; i++)
-		pd_crew_add(&w.pinst->crew, i);
+		w.pinst->lane_list[i]->task_ns = 1000;
+	jobs[0].padata.parallel = finish_and_stay;
+	jobs[1].padata.parallel = finish_and_wait;
+	jobs[1].cb_cpu = 1;
+	awaited = &jobs[1];
+	w.on_serial = unpark_from_serial;
+	run_on(0);
+	for (unsigned int i = 0; i < 2; i++) {
+		submit_all(&jobs[i], 1);
+		wait_for_gates(i + 1);
+	}
 	sched_explore(true);
+	pd_unpark(&gates[1]);
+	pd_unpark(&gates[0]);
 	world_end(&w);
-	check_all(&w, jobs, 3, 1);
+	check_all(&w, jobs, 2, 1);
 }
 
-/* ... and the lane that is to run serial() is summoned behind a callback of another instance, which ends. */
-static void token_kept_for_a_summoned_lane(void)
+/* The lane that is to run serial() is summoned behind a callback of another instance, which ends. */
+static void quiet_for_a_summoned_lane(void)
 {
-	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata, &jobs[2].padata};
+	struct padata_priv *tasks[] = {&jobs[0].padata, &jobs[1].padata};
 
-	begin(3, 4);
+	begin(2, 4);
 	hold_cpu_0();
-	held.padata.parallel = finish_late;
+	held[0].padata.parallel = finish_late;
 	sched_explore(false);
 	w.pinst->lane_list[0]->task_ns = w.pinst->lane_list[1]->task_ns = 1000;
 	let_wait(&jobs[1], 1, &jobs[0]);
-	submit_all(&held, 1);
+	submit_all(held, 1);
 	wait_for_gates(1);
 	sched_explore(true);
-	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 3, 0) == 3);
-	atomic_fetch_add_explicit(&w.accepted, 3, memory_order_relaxed);
+	SCHED_CHECK(padata_do_parallel_batch(w.pinst, tasks, 2, 0) == 2);
+	atomic_fetch_add_explicit(&w.accepted, 2, memory_order_relaxed);
 	pd_unpark(&gates[0]);
-	end_both(3);
+	end_both(2, 1);
+}
+
+/* A task is finished in a run of another instance, which goes on: that looks for no token of this one. */
+static void finish_anothers(struct padata_priv *padata)
+{
+	job_finish(&jobs[0]);
+	job_parallel(padata);
+}
+
+static void finished_in_anothers_run(void)
+{
+	struct padata_priv *tasks[] = {&held[0].padata, &held[1].padata};
+
+	begin(1, 2);
+	hold_cpu_0();
+	sched_explore(false);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	flush_workqueue(w.wq);
+	held[0].padata.parallel = finish_anothers;
+	job_init(&held[1], &other, 1, 0);
+	other.pinst->lane_list[0]->task_ns = 1000;
+	sched_explore(true);
+	SCHED_CHECK(padata_do_parallel_batch(other.pinst, tasks, 2, 0) == 2);
+	end_both(1, 2);
 }
 
 int main(int argc, char **argv)
@@ -467,10 +484,13 @@ int main(int argc, char **argv)
 		{"run_waits_for_itself_by_fences", run_waits_for_itself_by_fences, 0, 0, false},
 		{"run_is_robbed", run_is_robbed, 2, 0, false},
 		{"run_is_robbed_in_its_lap", run_is_robbed_in_its_lap, 2, 0, false},
-		{"token_kept_as_a_lane_rests", token_kept_as_a_lane_rests, 2, 0, false},
-		{"token_kept_as_a_lane_leaves", token_kept_as_a_lane_leaves, 2, 0, false},
-		{"token_kept_for_a_summoned_lane", token_kept_for_a_summoned_lane, 2, 0, false},
-		{"token_kept_anew", token_is_kept_anew, 1, 1, false},
+		{"quiet_as_a_lane_rests", quiet_as_a_lane_rests, 2, 0, false},
+		{"quiet_as_a_lane_leaves", quiet_as_a_lane_leaves, 2, 0, false},
+		{"quiet_for_a_summoned_lane", quiet_for_a_summoned_lane, 1, 1, false},
+		{"quiet_as_both_go", quiet_as_both_go, 1, 0, false},
+		{"quiet_as_the_token_is_given_up", quiet_as_the_token_is_given_up, 2, 0, false},
+		{"finished_in_anothers_run", finished_in_anothers_run, 2, 0, false},
+		{"last_of_a_run_is_not_quiet", last_of_a_run_is_not_quiet, 1, 1, false},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));

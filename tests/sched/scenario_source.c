@@ -4,6 +4,8 @@
 
 #include "world.h"
 
+#include "instance.h"
+
 #include <errno.h>
 
 struct feed {
@@ -248,6 +250,31 @@ static void pull_of_unfinished(void)
 	end(2);
 }
 
+/* pull() finishes a task, of its own CPU, and the lane does not search before it rests. */
+static unsigned int pull_and_finish(struct padata_source *source, struct padata_priv **tasks, unsigned int max,
+				    int *cb_cpu)
+{
+	(void)source, (void)tasks, (void)max, (void)cb_cpu;
+	job_finish(&jobs[0]);
+	return 0;
+}
+
+static void pull_that_finishes(void)
+{
+	begin(1, 1, 2, 1);
+	sched_explore(false);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	flush_workqueue(w.wq);
+	w.pinst->lane_list[0]->search_ns = 0;
+	sched_explore(true);
+	feed.source.pull = pull_and_finish;
+	pull_all(0);
+	end(1);
+}
+
 /* The source comes when another's task has all the room, which it gives when the lanes are at rest. */
 static void pull_into_a_full_window(void)
 {
@@ -434,6 +461,7 @@ int main(int argc, char **argv)
 		{"pull_against_stop_and_start", pull_against_stop_and_start, 2, 0, false},
 		{"pull_against_mask_change", pull_against_mask_change, 2, 0, false},
 		{"pull_beside_a_producer", pull_beside_a_producer, 2, 0, false},
+		{"pull_that_finishes", pull_that_finishes, 2, 0, false},
 		{"pull_of_unfinished", pull_of_unfinished, 2, 0, false},
 		{"pull_into_a_full_window", pull_into_a_full_window, 2, 0, false},
 		{"pull_that_sleeps", pull_that_sleeps, 2, 0, false},

@@ -18,7 +18,11 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-enum { MAX_JOBS = 8, CPUS = 2, PRODUCERS = 3 };
+#ifndef WORLD_CPUS
+#define WORLD_CPUS 2
+#endif
+
+enum { MAX_JOBS = 8, CPUS = WORLD_CPUS, PRODUCERS = 3 };
 
 struct job {
 	struct padata_priv padata;

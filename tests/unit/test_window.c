@@ -58,23 +58,28 @@ static void pass_one_by_one(unsigned int size, uint64_t first)
 	CHECK_EQ(pd_window_init(&w, size, first), 0);
 	open_gate(&w);
 	for (uint64_t n = 0; n < 5 * size; n++) {
-		uint64_t seq = reserve(&w), claimed = 0;
+		uint64_t seq = reserve(&w), claimed = 0, taken;
 
 		CHECK_EQ(seq, first + n);
 		CHECK(!pd_window_claimable(&w));
-		pd_window_publish(&w, seq, &task[n % TASKS], (uint16_t)n);
+		pd_window_publish(&w, seq, &task[n % TASKS]);
 		CHECK(pd_window_claimable(&w));
 		CHECK_EQ(pd_window_claim(&w, 32, 1, &claimed), 1);
 		CHECK_EQ(claimed, seq);
 		CHECK(!pd_window_claimable(&w));
 		CHECK(pd_window_task(&w, seq) == &task[n % TASKS]);
 		CHECK(!pd_window_take(&w, seq, &tag));
-		CHECK_EQ(pd_window_done(&w, seq), PD_TOKEN);
-		/* It was taken with the token. */
-		CHECK(!pd_window_take(&w, seq, &tag));
-		CHECK(!pd_window_take(&w, seq + 1, &tag));
-		CHECK(pd_window_park(&w, seq + 1));
-		pd_window_taken(&w, seq + 1);
+		CHECK(!pd_window_deliverable(&w) && !pd_window_pick_up(&w, &taken));
+		CHECK(pd_window_done(&w, seq, (uint16_t)n));
+		CHECK(pd_window_deliverable(&w));
+		CHECK(pd_window_pick_up(&w, &taken));
+		CHECK_EQ(taken, seq);
+		CHECK(!pd_window_deliverable(&w) && !pd_window_pick_up(&w, &taken));
+		CHECK(pd_window_take(&w, seq, &tag) == &task[n % TASKS]);
+		CHECK_EQ(tag, (uint16_t)n);
+		CHECK(!pd_window_take(&w, ++taken, &tag));
+		pd_window_taken(&w, taken);
+		CHECK(pd_window_park(&w, &taken));
 		pd_window_allow(&w, seq + 1 + size);
 	}
 	pd_window_destroy(&w);
@@ -129,23 +134,22 @@ static void every_order_of_finishing(void)
 		CHECK_EQ(pd_window_init(&w, 4, 0), 0);
 		open_gate(&w);
 		for (int i = 0; i < 4; i++)
-			pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
+			pd_window_publish(&w, reserve(&w), &task[i]);
 		CHECK_EQ(pd_window_claim(&w, 32, 1, &first), 4);
 		for (int i = 0; i < 4; i++) {
-			enum pd_done done = pd_window_done(&w, (uint64_t)order[i]);
-
+			CHECK(pd_window_done(&w, (uint64_t)order[i], (uint16_t)order[i]));
 			finished[order[i]] = true;
-			CHECK_EQ(done, (uint64_t)order[i] == next ? PD_TOKEN : PD_DONE);
-			if (done != PD_TOKEN)
+			CHECK_EQ(pd_window_pick_up(&w, &first), (uint64_t)order[i] == next);
+			if (!finished[next])
 				continue;
-			next++;
-			do {
-				while (pd_window_take(&w, next, &tag)) {
-					CHECK(finished[next]);
-					CHECK_EQ(tag, next);
-					next++;
-				}
-			} while (!pd_window_park(&w, next));
+			CHECK_EQ(first, next);
+			while (pd_window_take(&w, next, &tag)) {
+				CHECK(finished[next]);
+				CHECK_EQ(tag, next);
+				next++;
+			}
+			first = next;
+			CHECK(pd_window_park(&w, &first));
 		}
 		CHECK_EQ(next, 4);
 		pd_window_destroy(&w);
@@ -160,15 +164,14 @@ static void twice_is_seen(void)
 	CHECK_EQ(pd_window_init(&w, 4, 0), 0);
 	open_gate(&w);
 	for (int i = 0; i < 2; i++)
-		pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
+		pd_window_publish(&w, reserve(&w), &task[i]);
 	CHECK_EQ(pd_window_claim(&w, 32, 1, &first), 2);
-	CHECK_EQ(pd_window_done(&w, 1), PD_DONE);
-	CHECK_EQ(pd_window_done(&w, 1), PD_TWICE);
-	CHECK_EQ(pd_window_done(&w, 0), PD_TOKEN);
-	CHECK_EQ(pd_window_done(&w, 0), PD_TWICE);
-	CHECK(!pd_window_take(&w, 0, &tag) && pd_window_take(&w, 1, &tag));
-	CHECK_EQ(pd_window_done(&w, 0), PD_TWICE);
-	CHECK_EQ(pd_window_done(&w, 1), PD_TWICE);
+	CHECK(pd_window_done(&w, 1, 0));
+	CHECK(!pd_window_done(&w, 1, 0));
+	CHECK(pd_window_done(&w, 0, 0));
+	CHECK(!pd_window_done(&w, 0, 0));
+	CHECK(pd_window_pick_up(&w, &first) && pd_window_take(&w, 0, &tag) && pd_window_take(&w, 1, &tag));
+	CHECK(!pd_window_done(&w, 0, 0) && !pd_window_done(&w, 1, 0));
 	pd_window_destroy(&w);
 }
 
@@ -180,7 +183,7 @@ static void few_are_shared(void)
 	CHECK_EQ(pd_window_init(&w, 16, 0), 0);
 	open_gate(&w);
 	for (int i = 0; i < 10; i++)
-		pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
+		pd_window_publish(&w, reserve(&w), &task[i]);
 	CHECK_EQ(pd_window_claim(&w, 4, 2, &first), 4);
 	CHECK_EQ(pd_window_claim(&w, 32, 2, &first), 3);
 	CHECK_EQ(first, 4);
@@ -200,16 +203,16 @@ static void own_are_claimed(void)
 	open_gate(&w);
 	for (int i = 0; i < 6; i++)
 		CHECK_EQ(reserve(&w), i);
-	pd_window_publish(&w, 1, &task[1], 1);
+	pd_window_publish(&w, 1, &task[1]);
 	CHECK_EQ(pd_window_claim(&w, 8, 1, &first), 0);
-	pd_window_publish(&w, 0, &task[0], 0);
+	pd_window_publish(&w, 0, &task[0]);
 	CHECK(pd_window_claim_own(&w, 0, 2));
 	CHECK(!pd_window_claim_own(&w, 0, 2));
 	CHECK_EQ(pd_window_claim(&w, 8, 1, &first), 0);
-	pd_window_publish(&w, 4, &task[4], 4);
+	pd_window_publish(&w, 4, &task[4]);
 	CHECK(!pd_window_claim_own(&w, 4, 1));
 	for (uint64_t seq = 2; seq < 6; seq++)
-		pd_window_publish(&w, seq, &task[seq], 0);
+		pd_window_publish(&w, seq, &task[seq]);
 	CHECK_EQ(pd_window_claim(&w, 1, 1, &first), 1);
 	CHECK_EQ(first, 2);
 	CHECK(!pd_window_claim_own(&w, 2, 4));
@@ -228,14 +231,15 @@ static void resized(void)
 		CHECK_EQ(pd_window_resize(&w, size), 0);
 		open_gate(&w);
 		for (unsigned int i = 0; i < size; i++)
-			pd_window_publish(&w, reserve(&w), &task[i], (uint16_t)i);
+			pd_window_publish(&w, reserve(&w), &task[i]);
 		CHECK_EQ(try_reserve(&w, &first), PD_FULL);
 		claim_all(&w, size, &first);
 		for (unsigned int i = size; i-- > 0;)
-			CHECK_EQ(pd_window_done(&w, first + i), i ? PD_DONE : PD_TOKEN);
-		for (unsigned int i = 1; i < size; i++)
-			CHECK(pd_window_take(&w, first + i, &tag) == &task[i]);
-		CHECK(pd_window_park(&w, first + size));
+			CHECK(pd_window_done(&w, first + i, 0) && pd_window_deliverable(&w) == !i);
+		CHECK(pd_window_pick_up(&w, &first));
+		for (unsigned int i = 0; i < size; i++)
+			CHECK(pd_window_take(&w, first++, &tag) == &task[i]);
+		CHECK(pd_window_park(&w, &first));
 		atomic_fetch_or(&w.gate, PD_GATE_STOPPED);
 	}
 	pd_window_destroy(&w);
@@ -247,18 +251,28 @@ static struct pd_window shared;
 static const uint64_t shared_first = UINT32_MAX - PER_THREAD;
 static _Atomic uint64_t delivered;
 
-/* The task at seq was taken with the token. */
-static void deliver(uint64_t seq)
+/* Behind a barrier after a task was done. */
+static void deliver(void)
 {
-	bool taken = true;
+	uint64_t seq;
 
+	if (!pd_window_pick_up(&shared, &seq))
+		return;
 	do {
-		for (; taken; taken = pd_window_take(&shared, seq, &tag)) {
+		while (pd_window_take(&shared, seq, &tag)) {
 			CHECK_EQ(atomic_load_explicit(&delivered, memory_order_relaxed), seq);
 			atomic_store_explicit(&delivered, ++seq, memory_order_relaxed);
 		}
 		pd_window_allow(&shared, seq + 16);
-	} while (!pd_window_park(&shared, seq) && (taken = pd_window_take(&shared, seq, &tag)));
+	} while (!pd_window_park(&shared, &seq));
+}
+
+static void finish(uint64_t seq)
+{
+	CHECK(pd_window_task(&shared, seq));
+	CHECK(pd_window_done(&shared, seq, 0));
+	atomic_thread_fence(memory_order_seq_cst);
+	deliver();
 }
 
 static void *toil(void *arg)
@@ -268,17 +282,14 @@ static void *toil(void *arg)
 		unsigned int n;
 
 		if (try_reserve(&shared, &seq) == PD_RESERVED) {
-			pd_window_publish(&shared, seq, arg, 0);
+			pd_window_publish(&shared, seq, arg);
 			left--;
 		}
 		n = pd_window_claim(&shared, 3, 2, &first);
 		if (!n)
 			sched_yield();
-		for (unsigned int i = n; i-- > 0;) {
-			CHECK(pd_window_task(&shared, first + i));
-			if (pd_window_done(&shared, first + i) == PD_TOKEN)
-				deliver(first + i);
-		}
+		while (n-- > 0)
+			finish(first + n);
 	}
 	return NULL;
 }
@@ -295,11 +306,8 @@ static void many_threads(void)
 		CHECK_EQ(pthread_create(&threads[i], NULL, toil, &task[i]), 0);
 	for (int i = 0; i < THREADS; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
-	while (pd_window_claim(&shared, 1, 1, &first)) {
-		CHECK(pd_window_task(&shared, first));
-		if (pd_window_done(&shared, first) == PD_TOKEN)
-			deliver(first);
-	}
+	while (pd_window_claim(&shared, 1, 1, &first))
+		finish(first);
 	CHECK_EQ(atomic_load(&delivered), shared_first + (uint64_t)THREADS * PER_THREAD);
 	pd_window_destroy(&shared);
 }
