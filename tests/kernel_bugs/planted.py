@@ -49,8 +49,8 @@ PLANTED = [
        "\t\twhile (pd_room(none) != atomic_load(&none->size))\n\t\t\tsched_yield();\n"
        "\tfor (unsigned int n = 1; task; n++) {\n")]),
     ("no_barrier_before_the_second_look", "no second look",
-     [("lane.c", "} while (!pd_window_park(&pinst->window, seq) && (task = pd_window_take(&pinst->window, seq, &cpu)));",
-       f"\t{PAUSE}\n\t}} while (pd_window_park(&pinst->window, seq), 0);")]),
+     [("lane.c", "\t} while (!pd_window_park(", f"\t\t{PAUSE}\n\t}} while (!pd_window_park("),
+      ("window.c", "return !pd_window_pick_up(w, seq);", "return true;")]),
     ("one_node_on_two_lists", "a task stands twice in the serial queue",
      [("lane.c", "\t\t\tpd_serialq_put(&lane->serialq, task);\n",
        "\t\t\tpd_serialq_put(&lane->serialq, task);\n\t\t\tif (seq % 4 == 3)\n"
@@ -76,9 +76,12 @@ PLANTED = [
     ("sizes_zero_and_one", "a window of nothing is taken",
      [("instance.c", "if (tasks == 0 || tasks > window_max)", "if (tasks > window_max)")]),
     ("stragglers_need_a_timer", "who finishes the oldest task leaves it to others",
-     [("window.c", "\t\treturn PD_TOKEN;\n", "\t\treturn PD_DONE;\n")]),
-    ("two_drainers", "everybody who finishes a task takes",
-     [("window.c", "\t\treturn PD_DONE;\n", "\t\treturn PD_TOKEN;\n")]),
+     [("submit.c", "\tpd_lane_deliver(pinst);\n", "")]),
+    ("two_drainers", "the token is looked at and taken by two operations",
+     [("window.c",
+       "\tif (!token || !atomic_compare_exchange_strong_explicit(&w->token, &token, 0, memory_order_acquire,\n"
+       "\t\t\t\t\t\t\t       memory_order_relaxed))\n\t\treturn false;\n",
+       "\tif (!token)\n\t\treturn false;\n\tsched_yield();\n\tatomic_store(&w->token, 0);\n")]),
     ("used_after_the_last_hand_over", "who submits does not keep the instance",
      [("submit.c", ENTER + "\n\tresult = submit(pinst, &padata", "result = submit(pinst, &padata"),
       ("submit.c", "\t/* From here on the tasks may have completed", f"\t{PAUSE}\n\t/* From here on the tasks may have completed")]),

@@ -25,10 +25,6 @@
 #define ACTIVE 1
 #define POKED 2
 
-#define OPEN 0
-#define DONE 1
-#define TOKEN 2
-
 #define RESTING 0
 #define SEARCHING 1
 #define WORKING 2
@@ -38,7 +34,8 @@ byte next;
 bit stopped, changing;
 byte claimed, taken;
 bit published[SEQS];
-byte state[SEQS];
+bit done[SEQS];
+byte token;         /* where it lies; NONE: somebody holds it */
 byte cb[SEQS];
 byte epoch_of[SEQS];
 byte skipped;
@@ -145,52 +142,64 @@ inline await(what, condition)
 	od
 }
 
+/* window.c: the token, if it lies at a task that is done */
+inline pick_up(seq, to)
+{
+	atomic {
+		TOUCH;
+		if
+		:: token < SEQS && done[token] -> seq = token; token = NONE; to = 0
+		:: else -> to = NONE
+		fi
+	}
+}
+
 /* lane.c: the holder of the token takes what is done, and leaves the token at the first that is not */
 inline deliver(seq, to)
 {
-	do
-	:: atomic {
-		TOUCH;
-		if
-		:: seq < SEQS && state[seq] == DONE ->
-			state[seq] = OPEN;
-			to = cb[seq];
-			assert(seq == delivered + skipped);
-			delivered++;
-			seq++
-		:: else -> to = NONE
-		fi
-	   }
-	   if
-	   :: to != NONE ->
-		/* pd_inbox_push(); who finds it at rest queues the work item */
-		atomic {
+	pick_up(seq, to);
+	if
+	:: to != NONE ->
+		do
+		:: atomic {
 			TOUCH;
-			pushed[to]++;
 			if
-			:: inbox[to] == IDLE -> inbox[to] = ACTIVE
+			:: seq < SEQS && done[seq] ->
+				to = cb[seq];
+				assert(seq == delivered + skipped);
+				delivered++;
+				seq++
 			:: else -> to = NONE
 			fi
-		}
-		if
-		:: to != NONE -> queued[to] = 1; to = NONE
-		:: else
-		fi
-	   :: else ->
-		atomic { TOUCH; taken = seq }
-		atomic {
+		   }
+		   if
+		   :: to != NONE ->
+			/* pd_inbox_push(); who finds it at rest queues the work item */
+			atomic {
+				TOUCH;
+				pushed[to]++;
+				if
+				:: inbox[to] == IDLE -> inbox[to] = ACTIVE
+				:: else -> to = NONE
+				fi
+			}
 			if
-			:: state[seq] == OPEN -> state[seq] = TOKEN; to = NONE
-			:: else -> to = 0
+			:: to != NONE -> queued[to] = 1; to = NONE
+			:: else
 			fi
-		}
-		if
-		:: to == NONE -> break
-		:: else
-		fi
-	   fi
-	od;
-	notify();
+		   :: else ->
+			atomic { TOUCH; taken = seq }
+			atomic { TOUCH; token = seq }
+			pick_up(seq, to);
+			if
+			:: to == NONE -> break
+			:: else
+			fi
+		   fi
+		od;
+		notify()
+	:: else
+	fi;
 	seq = 0;
 	to = NONE
 }
@@ -258,16 +267,10 @@ again:
 			in_done[l] = 1;
 			atomic {
 				TOUCH;
-				assert(epoch_of[seq] == epoch);
-				if
-				:: state[seq] == OPEN -> state[seq] = DONE; who = NONE
-				:: state[seq] == TOKEN -> state[seq] = DONE; who = 0
-				fi
+				assert(epoch_of[seq] == epoch && !done[seq]);
+				done[seq] = 1
 			}
-			if
-			:: who == 0 -> deliver(seq, who)
-			:: else
-			fi;
+			deliver(seq, who);
 			in_done[l] = 0
 		:: else ->
 			/* rest() */
@@ -407,8 +410,7 @@ proctype changer()
 		atomic {
 			assert(LANES_REST && NOTHING_OUTSTANDING && searching == 0);
 			published[next] = 1;
-			state[next] = OPEN;
-			state[next + 1] = TOKEN;
+			token = next + 1;
 			claimed = next + 1;
 			taken = next + 1;
 			next++;
@@ -463,7 +465,6 @@ proctype freer()
 init
 {
 	atomic {
-		state[0] = TOKEN;
 		run worker(0);
 		run worker(1);
 		run producer(0);

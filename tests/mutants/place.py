@@ -58,6 +58,7 @@ def newest(folder, pattern):
 
 class Place:
     def __init__(self, number):
+        self.seed = 1
         self.dir = WORK / f"w{number}"
         self.src = self.dir / "src"
         self.sched = self.dir / "sched"
@@ -110,7 +111,7 @@ class Place:
                 self.built.add(program)
             more = 20 if program in COMPONENTS else 1
             command = [str(self.sched / program), f"--random={random * more}", f"--pct={pct * more}",
-                       f"--exhaustive={exhaustive * more}"]
+                       f"--exhaustive={exhaustive * more}", f"--seed={self.seed}"]
             if scenario:
                 command.append("--scenario=" + scenario.split("/")[1])
             run = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
