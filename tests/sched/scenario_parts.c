@@ -77,25 +77,32 @@ static void *claim_and_finish(void *unused)
 
 static void produce_items(int n)
 {
-	for (int i = 0; i < n; i++) {
+	while (n--) {
 		enum pd_reserve result;
 		unsigned int one = 1;
-		uint64_t seq;
+		uint64_t seq, i;
 
-		items[i].input = i * 3;
 		while ((result = pd_window_reserve(&window, pd_window_gate(&window), &seq, &one)) ==
 			   PD_FULL ||
 		       result == PD_AGAIN)
 			sched_yield();
 		SCHED_CHECK(result == PD_RESERVED);
-		SCHED_CHECK(seq == first_seq + (uint64_t)i);
+		i = seq - first_seq;
+		SCHED_CHECK(i < (uint64_t)n_items && !items[i].input);
+		items[i].input = (int)i + 3;
 		pd_window_publish(&window, seq, &items[i]);
 	}
 }
 
-static void window_of_two(int n, uint64_t first, int claimers)
+static void *produce_one(void *unused)
 {
-	pthread_t claimer[2];
+	produce_items(1);
+	return unused;
+}
+
+static void window_of_two(int n, uint64_t first, int claimers, bool by_many)
+{
+	pthread_t claimer[2], producer[4];
 
 	n_items = n;
 	first_seq = first;
@@ -103,7 +110,11 @@ static void window_of_two(int n, uint64_t first, int claimers)
 	atomic_fetch_and_explicit(&window.gate, ~(uint64_t)PD_GATE_STOPPED, memory_order_release);
 	for (int i = 0; i < claimers; i++)
 		pthread_create(&claimer[i], NULL, claim_and_finish, NULL);
-	produce_items(n);
+	for (int i = 0; by_many && i < n; i++)
+		pthread_create(&producer[i], NULL, produce_one, NULL);
+	produce_items(by_many ? 0 : n);
+	for (int i = 0; by_many && i < n; i++)
+		pthread_join(producer[i], NULL);
 	for (int i = 0; i < claimers; i++)
 		pthread_join(claimer[i], NULL);
 	SCHED_CHECK(delivered == n);
@@ -112,18 +123,24 @@ static void window_of_two(int n, uint64_t first, int claimers)
 
 static void window_one_claimer(void)
 {
-	window_of_two(3, 0, 1);
+	window_of_two(3, 0, 1, false);
 }
 
 static void window_two_claimers(void)
 {
-	window_of_two(2, 0, 2);
+	window_of_two(2, 0, 2, false);
 }
 
 /* Past the end of the ring, twice, from where the sequence has run long. */
 static void window_wraps(void)
 {
-	window_of_two(6, ((uint64_t)1 << 57) - 3, 2);
+	window_of_two(6, ((uint64_t)1 << 57) - 3, 2, false);
+}
+
+/* A slot gets the tasks of two laps by two producers, who know of each other by the limit alone. */
+static void window_many_producers(void)
+{
+	window_of_two(3, 0, 1, true);
 }
 
 /*
@@ -428,6 +445,7 @@ int main(int argc, char **argv)
 	    {"window_one_claimer", window_one_claimer, 3, 1, false},
 	    {"window_two_claimers", window_two_claimers, 3, 0, false},
 	    {"window_wraps", window_wraps, 3, 0, false},
+	    {"window_many_producers", window_many_producers, 2, 1, false},
 	    {"window_claimed_by_its_producer", window_claimed_by_its_producer, 3, 1, false},
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
