@@ -445,7 +445,7 @@ int main(int argc, char **argv)
 	    {"window_one_claimer", window_one_claimer, 3, 1, false},
 	    {"window_two_claimers", window_two_claimers, 3, 0, false},
 	    {"window_wraps", window_wraps, 3, 0, false},
-	    {"window_many_producers", window_many_producers, 2, 1, false},
+	    {"window_many_producers", window_many_producers, 1, 1, false},
 	    {"window_claimed_by_its_producer", window_claimed_by_its_producer, 3, 1, false},
 	    {"inbox_push_and_take", inbox_push_and_take, 3, 0, false},
 	    {"inbox_poke", inbox_poke, 3, 1, false},
