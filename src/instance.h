@@ -192,7 +192,7 @@ void pd_lane_rest_here(struct pd_lane *lane);
 /* run.c */
 /*
  * The worker: a run of tasks to begin. Returns how many, 0 for none; *first is the first. last: the lane
- * rests if there is none, so that few are better than nothing.
+ * rests if there is none, so that few are better than nothing, and all the other lanes are looked at.
  */
 unsigned int pd_run_find(struct pd_lane *lane, bool last, uint64_t *first);
 /* The worker: run it, or what thieves leave of it. */

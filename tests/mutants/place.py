@@ -12,7 +12,7 @@ import threading
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 WORK = ROOT / "build" / "mutants"
 # Those of single components first: they are small and fast, and get more schedules.
-COMPONENTS = {"scenario_parts", "scenario_crew", "scenario_workqueue"}
+COMPONENTS = {"scenario_parts", "scenario_span", "scenario_crew", "scenario_workqueue"}
 PROGRAMS = sorted((p.stem for p in (ROOT / "tests" / "sched").glob("scenario_*.c")),
                   key=lambda name: (name not in COMPONENTS, name))
 # What the scheduler does not have: descriptors, forks, diagnosis, real threads that start and end.

@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-/*
- * Three lanes: one finishes a task in the middle of a run without a look for the token, and its next waits for the
- * serial() of that, which is the second one's to run; the third robs what is left of the run, and rests.
- */
+/* What takes three lanes, or two and a thread that stands beside them. */
 
 #define WORLD_CPUS 3
 #include "world.h"
@@ -54,7 +51,11 @@ static void wait_for_gates(unsigned int n)
 		sched_yield();
 }
 
-/* held: the token is, by a thread that is no worker, and gives it up at that task. */
+/*
+ * One finishes a task in the middle of a run without a look for the token, and its next waits for the serial() of that,
+ * which is the second one's to run; the third robs what is left of the run, and rests. held: the token is, by a thread
+ * that is no worker, and gives it up at that task.
+ */
 static void three(bool held, bool order, bool fences)
 {
 	struct padata_priv *tasks[] = {&jobs[2].padata, &jobs[3].padata, &jobs[4].padata, &jobs[5].padata};
@@ -182,11 +183,30 @@ static void quiet_as_somebody_looks(void)
 	check_all(&w, jobs, 3, 1);
 }
 
+/* A lane that would rest looks at all the others, whichever comes first: one of them has a task that nobody has begun. */
+static void all_are_looked_at_before_a_rest(void)
+{
+	struct pd_lane *thief, *owner;
+	unsigned int number;
+	uint64_t first;
+
+	sched_allow_cpus(7);
+	world_begin(&w, 7, 4);
+	number = sched_choose(CPUS);
+	thief = w.pinst->lane_list[number];
+	owner = w.pinst->lane_list[(number + 1 + sched_choose(CPUS - 1)) % CPUS];
+	thief->victim = sched_choose(CPUS);
+	pd_span_put(&owner->run, 5, 1);
+	SCHED_CHECK(pd_run_find(thief, true, &first) == 1 && first == 5);
+	world_end(&w);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 	    {"three_lanes", three_lanes, 0, 0, false},
 	    {"three_lanes_by_fences", three_lanes_by_fences, 0, 0, false},
+	    {"all_are_looked_at_before_a_rest", all_are_looked_at_before_a_rest, 2, 0, false},
 	    {"quiet_as_somebody_looks", quiet_as_somebody_looks, 1, 1, false},
 	};
 
