@@ -29,6 +29,8 @@ SCHED_CPU_SECONDS = 900
 
 
 BUILDING = threading.Lock()
+# A test that was built before this file changed is built anew.
+CHANGED = pathlib.Path(__file__).stat().st_mtime
 
 
 class DoesNotBuild(Exception):
@@ -47,7 +49,7 @@ def build_test(path, library):
     binary = TEST_DIR / path.stem
     with BUILDING:
         TEST_DIR.mkdir(parents=True, exist_ok=True)
-        if not binary.exists() or binary.stat().st_mtime < newest(path.parent.parent, "**/*.[ch]"):
+        if not binary.exists() or binary.stat().st_mtime < max(newest(path.parent.parent, "**/*.[ch]"), CHANGED):
             sh(*GCC, "-Isrc", "-Itests", "-o", str(binary), str(path), str(library), "-ldl")
     return binary
 
@@ -78,7 +80,9 @@ class Place:
         sh("make", "-s", "-f", "tests/sched/sched.mk", "WARN=-w", "CC=gcc", f"SCHED_SRC={src}", f"SCHED_BUILD={sched}", *(f"{sched}/{p}" for p in programs))
 
     def build_library(self):
-        sh(*GCC, f"-I{self.src}", "-fPIC", "-shared", "-o", str(self.library), *map(str, sorted(self.src.glob("*.c"))))
+        # By its name alone, or a test would keep to the place that it was linked in.
+        sh(*GCC, f"-I{self.src}", "-fPIC", "-shared", f"-Wl,-soname,{self.library.name}", "-o", str(self.library),
+           *map(str, sorted(self.src.glob("*.c"))))
 
     def change(self, mutant):
         """The library becomes the mutant, until restore()."""
