@@ -43,6 +43,7 @@ static struct padata_instance *make(struct workqueue_struct *wq)
 	pinst->generation = pd_generation();
 	atomic_init(&pinst->size, PADATA_DEFAULT_WINDOW);
 	atomic_init(&pinst->room_fd, -1);
+	atomic_init(&pinst->seldom_cpu, -1);
 	pthread_mutex_init(&pinst->change_lock, NULL);
 	pthread_mutex_init(&pinst->room_lock, NULL);
 	pinst->lanes = calloc(nr_cpu_ids, sizeof(*pinst->lanes));

@@ -100,11 +100,13 @@ struct padata_instance {
 	pthread_mutex_t room_lock; /* the list of struct pd_await, the descriptor */
 	struct pd_await *awaits;
 	atomic_uint room_turn;	       /* futex: changes when there is room again */
-	_Atomic uint64_t room_since;   /* when a producer last began to wait for half of the window */
+	_Atomic uint64_t room_since;   /* when a producer last began to wait for room */
 	atomic_int room_cpu;	       /* where it did */
+	atomic_int seldom_cpu;	       /* a hint: where a producer runs that calls seldom, and nobody else; or -1 */
 	atomic_bool is_brief;	       /* a hint: to run a task takes less than to wake a CPU */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
-	atomic_int room_fd;
+	/* Read at each submission. */
+	alignas(PD_CACHE_LINE) atomic_int room_fd;
 	bool room_fd_shows;	     /* room; the updater's */
 	atomic_uint room_fd_updates; /* asked for and not done; who raises it from 0 does them */
 	struct pd_stall *stall;	     /* PADATA_DEBUG=stall */

@@ -292,11 +292,21 @@ static void answer_call(struct pd_lane *lane)
 	lane->search_until = 0;
 }
 
+/*
+ * Who shares the CPU with a producer of few tasks would only be in its way; and the call that wakes a sleeper
+ * takes the processor for it at once, while who has offered it waits until the producer's turn ends.
+ */
+static bool is_in_the_way(const struct pd_lane *lane)
+{
+	/* Relaxed: a hint. */
+	return atomic_load_explicit(&lane->instance->seldom_cpu, memory_order_relaxed) == lane->cpu;
+}
+
 /* Look for work, once. False: there is none, and it is time to rest. */
 static bool work(struct pd_lane *lane)
 {
 	struct padata_instance *pinst = lane->instance;
-	bool last = pd_worker_pending(lane->worker) || !lane->search_ns ||
+	bool last = pd_worker_pending(lane->worker) || !lane->search_ns || is_in_the_way(lane) ||
 		    (lane->search_until && pd_now() >= lane->search_until);
 	uint64_t first, now;
 	unsigned int n;

@@ -95,7 +95,6 @@ static int sleep_for_room(struct padata_instance *pinst)
 		if (found)
 			return found;
 		/* Relaxed, both: a barrier follows. */
-		atomic_store_explicit(&pinst->room_since, began, memory_order_relaxed);
 		atomic_store_explicit(&pinst->room_cpu, sched_getcpu(), memory_order_relaxed);
 		atomic_fetch_or_explicit(&pinst->awaited, coalesce ? PD_AWAIT_HALF : PD_AWAIT_ROOM,
 					 memory_order_relaxed);
@@ -123,6 +122,8 @@ static int wait_room(struct padata_instance *pinst)
 	if (!found) {
 		uint64_t began = pd_now();
 
+		/* Relaxed: a hint. */
+		atomic_store_explicit(&pinst->room_since, began, memory_order_relaxed);
 		/* Relaxed: a guess, from how long it took last time. */
 		if (atomic_load_explicit(&pinst->room_wait_ns, memory_order_relaxed) < spin_ns)
 			spin_for_room(pinst, began + spin_ns);

@@ -208,6 +208,8 @@ static int pull(struct padata_instance *pinst, struct padata_source *user)
 	source.result = 0;
 	user->accepted = 0;
 	pinst->source = &source;
+	/* Relaxed: a hint. There is no lack of tasks now. */
+	atomic_store_explicit(&pinst->seldom_cpu, -1, memory_order_relaxed);
 	/* Release: pairs with the acquire in take_turn(), see there. */
 	atomic_store_explicit(&pinst->source_state, ACTIVE, memory_order_release);
 	/* Pairs with the fence in look_again(): a lane that goes to rest sees the source, or we see it at rest. */

@@ -49,6 +49,9 @@ static inline void publish(struct padata_instance *pinst, struct padata_priv *ta
 	pd_window_publish(&pinst->window, seq, task);
 }
 
+/* A producer with few tasks: so long after its last call, and after it last filled the window. */
+static const uint64_t seldom_ns = 10000, filled_ns = 1000000;
+
 static uint64_t thread_cpu_ns(void)
 {
 	struct timespec used;
@@ -59,26 +62,31 @@ static uint64_t thread_cpu_ns(void)
 
 /*
  * Where serial() is to run one CPU is woken instead of two; but a long task there would hold up serial().
- * To wake a worker on one's own CPU takes no interrupt, but it begins only when the producer sleeps. So a
- * producer that has slept for a fifth of the time since its last such call calls there, and one that was
- * busy elsewhere.
+ * To wake a worker on one's own CPU takes no interrupt, and it takes the processor at once. So a producer
+ * with few short tasks does that, and one that has slept for a fifth of the time since its last such call;
+ * with many it would stand still for each.
  */
-static unsigned int whom_to_call(const struct padata_instance *pinst, int cb_cpu)
+static unsigned int whom_to_call(struct padata_instance *pinst, int cb_cpu)
 {
 	static _Thread_local uint64_t last_now __attribute__((__tls_model__("initial-exec")));
 	static _Thread_local uint64_t last_used __attribute__((__tls_model__("initial-exec")));
+	/* Relaxed, here and below: hints. */
+	bool is_brief = atomic_load_explicit(&pinst->is_brief, memory_order_relaxed), sleeps, seldom;
 	int here = sched_getcpu();
 	uint64_t now, used;
-	bool sleeps;
 
-	if (cb_cpu != here && atomic_load_explicit(&pinst->is_brief, memory_order_relaxed))
+	if (cb_cpu != here && is_brief)
 		return (unsigned int)cb_cpu;
 	now = pd_now();
+	/* Asked in any case: it has the kernel bring the accounts up to date by which it lets the worker in. */
 	used = thread_cpu_ns();
 	sleeps = last_now && (now - last_now) * 4 > (used - last_used) * 5;
+	seldom = is_brief && now - last_now > seldom_ns &&
+		 now - atomic_load_explicit(&pinst->room_since, memory_order_relaxed) > filled_ns;
 	last_now = now;
 	last_used = used;
-	return here < 0 ? 0 : (unsigned int)here + !sleeps;
+	atomic_store_explicit(&pinst->seldom_cpu, seldom ? here : -1, memory_order_relaxed);
+	return here < 0 ? 0 : (unsigned int)here + !(sleeps || seldom);
 }
 
 /* -EINPROGRESS, and the first *n of the tasks have numbers, from *seq on; or the refusal of all. */
