@@ -74,7 +74,8 @@ int padata_remove_cpu(struct padata_instance *pinst, int cpu);
 
 /*
  * Submit a task whose serial() is to run on cb_cpu. Any thread, callbacks
- * included; never sleeps, never allocates memory. (S1 to S5)
+ * included; never sleeps, never allocates memory. (S1 to S5) A task that comes
+ * alone is completed soonest if cb_cpu is the caller's own, sched_getcpu().
  *
  *   -EINPROGRESS  accepted: the task is the library's until its serial() begins
  *   0             the instance is not started
