@@ -349,6 +349,38 @@ static void flush_against_serial(void)
 	world_end(&w);
 }
 
+/* ... as a task that was finished late has both delivered at once, with the flush asleep until then. */
+static void *flush_the_first(void *unused)
+{
+	SCHED_CHECK(padata_flush(w.pinst) == 0);
+	SCHED_CHECK(jobs[0].serial_calls == 1);
+	return unused;
+}
+
+static void flush_against_two_delivered(void)
+{
+	pthread_t flusher;
+
+	begin(2, 1, 2);
+	sched_explore(false);
+	for (int i = 0; i < 2; i++) {
+		jobs[i].deferred = true;
+		submit_all(&jobs[i], 1);
+		while (!atomic_load_explicit(&w.deferred[i], memory_order_acquire))
+			sched_yield();
+		if (i == 0)
+			pthread_create(&flusher, NULL, flush_the_first, NULL);
+		while (!sched_waits(flusher))
+			sched_yield();
+	}
+	job_finish(&jobs[1]);
+	flush_workqueue(w.wq);
+	sched_explore(true);
+	job_finish(&jobs[0]);
+	pthread_join(flusher, NULL);
+	end(2, 1);
+}
+
 /* A flush is told of the last task that it waits for now: its worker may come to no rest before the flush has
  * ended. */
 static struct pd_parker flushed;
@@ -415,6 +447,7 @@ int main(int argc, char **argv)
 		{"flush_against_foreign_completion", flush_against_foreign_completion, 2, 0, false},
 		{"flush_against_the_next", flush_against_the_next, 2, 0, false},
 		{"flush_against_serial", flush_against_serial, 2, 0, false},
+		{"flush_against_two_delivered", flush_against_two_delivered, 2, 1, false},
 		{"flush_against_parallel", flush_against_parallel, 2, 0, false},
 		{"sleep_against_wake_by_fences", sleep_against_wake_by_fences, 0, 0, false},
 		{"drain_hand_over_by_fences", drain_hand_over_by_fences, 0, 0, false},
