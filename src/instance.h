@@ -139,9 +139,13 @@ static inline bool pd_instance_usable(const struct padata_instance *pinst, int c
 {
 	unsigned int n = (unsigned int)cpu;
 
-	/* Relaxed: a mask that changes meanwhile makes the reservation fail that follows. */
+	/*
+	 * Acquire: pairs with the release in set_usable(); without it whoever delivers the task that follows
+	 * might not see the lane that pd_mask_look() has made for this CPU. A mask that changes meanwhile
+	 * makes the reservation fail.
+	 */
 	return n < nr_cpu_ids &&
-	       atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_relaxed) >>
+	       atomic_load_explicit(&pinst->usable[n / PADATA_BITS_PER_LONG], memory_order_acquire) >>
 		       (n % PADATA_BITS_PER_LONG) &
 		   1;
 }

@@ -60,9 +60,12 @@ static void set_usable(struct padata_instance *pinst, unsigned int cpu, bool usa
 
 	if (pd_instance_usable(pinst, (int)cpu) == usable)
 		return;
-	/* Relaxed, all: hints to producers and lanes; a change by the user is ordered by the gate. */
+	/*
+	 * Release: pairs with the acquire in pd_instance_usable(), see there. Relaxed, the others: hints to
+	 * producers and lanes; a change by the user is ordered by the gate.
+	 */
 	if (usable)
-		atomic_fetch_or_explicit(word, bit, memory_order_relaxed);
+		atomic_fetch_or_explicit(word, bit, memory_order_release);
 	else
 		atomic_fetch_and_explicit(word, ~bit, memory_order_relaxed);
 	atomic_store_explicit(&pd_instance_lane(pinst, (int)cpu)->usable, usable, memory_order_relaxed);

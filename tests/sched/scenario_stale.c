@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+
+/* Who comes late to what another has changed, and goes by what he saw before. */
+
+#include "world.h"
+
+#include "instance.h"
+
+static struct world w;
+static struct job jobs[MAX_JOBS];
+
+/*
+ * M5: a CPU comes, and its lane is made by one that looks, as another delivers the first task for it. Threads stand
+ * for the lane that looks and for one that pulls, whose submission passes no fence: the workers stay in callbacks.
+ */
+static struct pd_parker gates[CPUS];
+
+static void stay(struct work_struct *item)
+{
+	(void)item;
+	pd_park(&gates[sched_getcpu()]);
+}
+
+static void *look_at_cpus(void *unused)
+{
+	(void)unused;
+	pd_mask_look(w.pinst, UINT64_MAX);
+	return NULL;
+}
+
+static void *finish(void *unused)
+{
+	(void)unused;
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	job_finish(&jobs[0]);
+	return NULL;
+}
+
+static void delivery_to_a_new_lane(void)
+{
+	struct padata_priv *task = &jobs[0].padata;
+	struct work_struct items[CPUS];
+	pthread_t looker, finisher;
+	unsigned int n = 1;
+	bool claimed = false;
+	uint64_t seq;
+
+	sched_allow_cpus(1);
+	world_begin(&w, 3, 2);
+	sched_explore(false);
+	sched_allow_cpus(3);
+	for (int cpu = 0; cpu < CPUS; cpu++) {
+		INIT_WORK(&items[cpu], stay);
+		queue_work_on(cpu, w.wq, &items[cpu]);
+	}
+	w.mask = 0;
+	job_init(&jobs[0], &w, 0, 1);
+	jobs[0].deferred = true;
+	sched_explore(true);
+	pthread_create(&looker, NULL, look_at_cpus, NULL);
+	pthread_create(&finisher, NULL, finish, NULL);
+	while (pd_submit(w.pinst, &task, &n, 1, &seq, &claimed) != -EINPROGRESS)
+		sched_yield();
+	SCHED_CHECK(claimed);
+	atomic_fetch_add_explicit(&w.accepted, 1, memory_order_relaxed);
+	pd_task_set_state(task, PD_TASK_RUNNING);
+	job_parallel(task);
+	pthread_join(looker, NULL);
+	pthread_join(finisher, NULL);
+	sched_explore(false);
+	for (int cpu = 0; cpu < CPUS; cpu++)
+		pd_unpark(&gates[cpu]);
+	world_end(&w);
+	check_all(&w, jobs, 1, 1);
+}
+
+int main(int argc, char **argv)
+{
+	static const struct sched_scenario table[] = {
+		{"delivery_to_a_new_lane", delivery_to_a_new_lane, 1, 1, false},
+	};
+
+	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
+}
