@@ -160,7 +160,7 @@ static void *watch(void *arg)
 {
 	struct padata_instance *pinst = arg;
 	uint64_t moved = pd_now(), last_taken = 0;
-	unsigned int last_room = 0;
+	unsigned int last_outstanding = 0;
 	bool said = false;
 
 	sigset_t all;
@@ -169,22 +169,24 @@ static void *watch(void *arg)
 	pthread_sigmask(SIG_BLOCK, &all, NULL); /* the program's signals are its own */
 	pthread_setname_np(pthread_self(), "padata/stall");
 	while (!atomic_load_explicit(&pinst->stall->stop, memory_order_relaxed)) {
-		unsigned int room = pd_room(pinst),
-			     size = atomic_load_explicit(&pinst->size, memory_order_relaxed);
+		unsigned int outstanding = pd_outstanding(pinst);
 		uint64_t taken = atomic_load_explicit(&pinst->window.taken, memory_order_relaxed);
 
-		if (room == size || room != last_room || taken != last_taken) {
+		if (!outstanding || outstanding != last_outstanding || taken != last_taken) {
 			moved = pd_now();
 			said = false;
 		} else if (!said && pd_now() - moved >= stall_ns) {
-			/* The window stays as long as this is a call with something outstanding. */
+			/*
+			 * The window stays as long as this is a call with something outstanding. The gate may be shut:
+			 * what a change waits for is worth to be told.
+			 */
 			pd_guard_enter(PD_IN_CALL, pinst, 0);
-			if (pd_room(pinst) == room)
-				say_stall(pinst, taken, size - room);
+			if (pd_outstanding(pinst) == outstanding)
+				say_stall(pinst, taken, outstanding);
 			pd_guard_leave(PD_IN_CALL);
 			said = true;
 		}
-		last_room = room;
+		last_outstanding = outstanding;
 		last_taken = taken;
 		pd_futex_wait(&pinst->stall->stop, 0, stall_look_ns);
 	}

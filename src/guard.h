@@ -10,7 +10,8 @@
  * Entering is two plain stores. What makes an instance ready to be freed (a task that completed, a worker
  * that came to rest) was published by the thread after it entered, so who acts on that sees the entry. A call
  * that is refused publishes nothing; the light barrier pairs with the heavy one that follows the shutting of
- * the gate.
+ * the gate. Nor does the watcher of debug.c, which asks for no gate: it pairs with the one behind the wait until
+ * nothing is outstanding.
  */
 
 #include "futex.h"

@@ -133,8 +133,7 @@ PD_EXPORT void padata_stop(struct padata_instance *pinst)
 
 static bool is_idle_locked(struct padata_instance *pinst)
 {
-	return pd_window_gate(&pinst->window) & PD_GATE_STOPPED &&
-	       pd_room(pinst) == atomic_load_explicit(&pinst->size, memory_order_relaxed);
+	return pd_window_gate(&pinst->window) & PD_GATE_STOPPED && !pd_outstanding(pinst);
 }
 
 static int resize_queues(struct padata_instance *pinst, unsigned int tasks)

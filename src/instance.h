@@ -286,7 +286,8 @@ void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag);
 void pd_resume_locked(struct padata_instance *pinst);
 
 /* room.c */
-/* Any thread: how many more tasks may be outstanding. */
+/* Any thread: how many tasks are outstanding, and how many more may be; what is missed counts as outstanding. */
+unsigned int pd_outstanding(struct padata_instance *pinst);
 unsigned int pd_room(struct padata_instance *pinst);
 /*
  * A producer inside its call, for which a change of the window waits: raise the window's limit by what has

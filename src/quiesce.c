@@ -96,7 +96,7 @@ PD_EXPORT int padata_flush(struct padata_instance *pinst)
 static bool nothing_outstanding(struct padata_instance *pinst, const uint64_t *argument)
 {
 	(void)argument;
-	return pd_room(pinst) == atomic_load_explicit(&pinst->size, memory_order_relaxed);
+	return !pd_outstanding(pinst);
 }
 
 void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag)
@@ -104,6 +104,12 @@ void pd_quiesce_locked(struct padata_instance *pinst, unsigned int flag)
 	/* Relaxed: the wait below orders what matters. */
 	atomic_fetch_or_explicit(&pinst->window.gate, PD_GATE_CHANGING | flag, memory_order_relaxed);
 	pd_await(pinst, nothing_outstanding, NULL);
+	/*
+	 * Pairs with the light one in pd_guard_enter(): the watcher of debug.c sees that nothing is outstanding, or we
+	 * see it inside. The heavy one in pd_await() is too early for that, if the wait sleeps behind it; for the
+	 * calls, which look at the gate, it is enough.
+	 */
+	pd_barrier_heavy();
 	/* A producer or a finisher may still be on its way out, and about to poke a lane. */
 	pd_guard_wait(pinst, false);
 	atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);

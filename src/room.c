@@ -19,19 +19,31 @@ static const uint64_t look_again_ns = 12000000;
 /* About what it takes to wake a sleeper, until it runs. */
 static const uint64_t spin_ns = 30000;
 
-/* The first sequence number for which there is no room, as far as has completed. */
-static uint64_t room_ends(struct padata_instance *pinst)
+/* So many sequence numbers have passed: their tasks have completed, or there was none. */
+static uint64_t passed(struct padata_instance *pinst)
 {
 	unsigned int lanes = pd_instance_lanes(pinst);
-	uint64_t end = atomic_load_explicit(&pinst->size, memory_order_relaxed) +
-		       atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
+	uint64_t sum = atomic_load_explicit(&pinst->skipped, memory_order_relaxed);
 
 	for (unsigned int i = 0; i < lanes; i++) {
 		/* Acquire: pairs with the release in run_serial(), see there; pd_window_allow() passes it on.
 		 */
-		end += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
+		sum += atomic_load_explicit(&pinst->lane_list[i]->completed, memory_order_acquire);
 	}
-	return end;
+	return sum;
+}
+
+/* The first sequence number for which there is no room, as far as has completed. */
+static uint64_t room_ends(struct padata_instance *pinst)
+{
+	return passed(pinst) + atomic_load_explicit(&pinst->size, memory_order_relaxed);
+}
+
+unsigned int pd_outstanding(struct padata_instance *pinst)
+{
+	uint64_t first = passed(pinst), next = pd_window_next(&pinst->window);
+
+	return next > first ? (unsigned int)(next - first) : 0;
 }
 
 unsigned int pd_room(struct padata_instance *pinst)

@@ -161,6 +161,7 @@ BY_HAND = [
     ("submit.c", "pd_task_set_state(padata, PD_TASK_FINISHED);\n\tif (!", "if (!", "a finished task is not marked"),
     ("submit.c", "pd_task_set_state(padata, PD_TASK_FINISHED);\n\tif (pd_unlikely", "if (pd_unlikely", "a finished task is not marked"),
     ("instance.c", "if (is_idle_locked(pinst)) {\n", "{\n", "not looked again behind the standstill"),
+    ("debug.c", "if (pd_outstanding(pinst) == outstanding)\n", "", "not looked again whether anything is outstanding"),
     ("mask.c", "atomic_fetch_add_explicit(&pinst->skipped, 1, memory_order_relaxed);", "", "a skipped number is not counted"),
     ("mask.c", "pd_mask_apply_locked(pinst, mask, usable);\n\t\tpd_resume", "pd_resume", "the mask is not applied"),
     ("mask.c", "pd_crew_clear(&pinst->crew);", "", "the crew of the old mask stays"),

@@ -4,7 +4,10 @@
 
 #include "world.h"
 
+#include "debug.h"
 #include "instance.h"
+
+#include <unistd.h>
 
 static struct world w;
 static struct job jobs[MAX_JOBS];
@@ -75,10 +78,47 @@ static void delivery_to_a_new_lane(void)
 	check_all(&w, jobs, 1, 1);
 }
 
+/*
+ * PADATA_DEBUG=stall: the slots are replaced as the watcher is about to look into them. To a window that has room for
+ * as many as the watcher has seen room for in the old one.
+ */
+static void *replace_window(void *unused)
+{
+	(void)unused;
+	pthread_mutex_lock(&w.pinst->change_lock);
+	pd_quiesce_locked(w.pinst, 0);
+	SCHED_CHECK(pd_window_resize(&w.pinst->window, 1) == 0);
+	atomic_store_explicit(&w.pinst->size, 1, memory_order_relaxed);
+	pd_resume_locked(w.pinst);
+	pthread_mutex_unlock(&w.pinst->change_lock);
+	return NULL;
+}
+
+static void watched_as_the_window_changes(void)
+{
+	pthread_t changer;
+
+	pd_debug = PD_DEBUG_STALL;
+	world_begin(&w, 1, 2);
+	job_init(&jobs[0], &w, 0, 0);
+	jobs[0].deferred = true;
+	submit_all(jobs, 1);
+	while (!atomic_load_explicit(&w.deferred[0], memory_order_acquire))
+		sched_yield();
+	usleep(1000000);
+	pthread_create(&changer, NULL, replace_window, NULL);
+	usleep(250000);
+	job_finish(&jobs[0]);
+	pthread_join(changer, NULL);
+	world_end(&w);
+	check_all(&w, jobs, 1, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"delivery_to_a_new_lane", delivery_to_a_new_lane, 1, 1, false},
+		{"watched_as_the_window_changes", watched_as_the_window_changes, 0, 0, true},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
