@@ -51,8 +51,11 @@ static inline void pd_guard_enter(enum pd_place place, const void *instance, uns
 		pd_guard_register();
 	/* Release: pairs with the acquire in wait_for_calls(): who sees this visit sees the last. */
 	atomic_store_explicit(&self->entries, entries + 1, memory_order_release);
-	/* Relaxed: the argument is at the top of this file. */
-	atomic_store_explicit(&self->inside[place], (uintptr_t)instance | sleeper, memory_order_relaxed);
+	/*
+	 * Release: pairs with the acquire in is_inside(): who sees us in here sees that we are through with where we
+	 * were. For this visit it orders nothing: that argument is at the top of this file.
+	 */
+	atomic_store_explicit(&self->inside[place], (uintptr_t)instance | sleeper, memory_order_release);
 	pd_barrier_light();
 }
 

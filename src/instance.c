@@ -96,6 +96,7 @@ PD_EXPORT void padata_free(struct padata_instance *pinst)
 		if (pd_lane_self && pd_lane_self->instance == pinst)
 			pd_die("padata_free: called from a callback of the instance, which it would wait for "
 			       "for ever");
+		pd_lane_lend();
 		pthread_mutex_lock(&pinst->change_lock);
 		pd_quiesce_locked(pinst, PD_GATE_STOPPED);
 		/* Again: a callback may have started it meanwhile; who waits for room is to hear that there
@@ -105,6 +106,7 @@ PD_EXPORT void padata_free(struct padata_instance *pinst)
 		pd_room_wake(pinst);
 		pd_debug_unwatch(pinst);
 		pd_guard_wait(pinst, true);
+		pd_lane_reclaim();
 	}
 	release(pinst);
 }
@@ -189,7 +191,7 @@ PD_EXPORT int padata_set_window(struct padata_instance *pinst, unsigned int task
 	pthread_mutex_lock(&pinst->change_lock);
 	error = resize_locked(pinst, tasks);
 	pthread_mutex_unlock(&pinst->change_lock);
-	pd_guard_leave(PD_IN_CALL);
+	pd_leave_from_sleep();
 	return error;
 }
 

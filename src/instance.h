@@ -164,7 +164,14 @@ static inline bool pd_instance_inherited(const struct padata_instance *pinst)
 }
 
 /*
- * Into a call that may sleep until the instance makes progress, and out of it by pd_guard_leave(PD_IN_CALL):
+ * A worker, in a callback or another item, that is about to sleep in a call: lend its queue, so that no change of
+ * any instance waits for a lane in there; and have it back. Any other thread: nothing.
+ */
+void pd_lane_lend(void);
+void pd_lane_reclaim(void);
+
+/*
+ * Into a call that may sleep until the instance makes progress, and out of it by pd_leave_from_sleep():
  * 0; or the refusal, -EINVAL (NULL), -ENODEV (inherited), -EDEADLK (in a callback of the instance).
  */
 static inline int pd_enter_to_sleep(const struct padata_instance *pinst)
@@ -176,7 +183,14 @@ static inline int pd_enter_to_sleep(const struct padata_instance *pinst)
 	if (pd_lane_self && pd_lane_self->instance == pinst)
 		return -EDEADLK;
 	pd_guard_enter(PD_IN_CALL, pinst, PD_GUARD_SLEEPER);
+	pd_lane_lend();
 	return 0;
+}
+
+static inline void pd_leave_from_sleep(void)
+{
+	pd_lane_reclaim();
+	pd_guard_leave(PD_IN_CALL);
 }
 
 /* lane.c */
@@ -190,8 +204,8 @@ bool pd_lane_deliver(struct padata_instance *pinst);
 /* The worker, if it searches: from here on it works, and whoever now has to search is called. */
 void pd_lane_stop_searching(struct pd_lane *lane);
 /*
- * A worker of the lane, inside a callback of another instance, which the lane's item would wait for: have the
- * lane come to rest now. Nothing is outstanding, and the lanes are to rest.
+ * A change, with nothing outstanding and the lanes to rest: if the lane waits behind an item in which its worker
+ * sleeps, and lends its queue, have it come to rest in our hands.
  */
 void pd_lane_rest_here(struct pd_lane *lane);
 

@@ -415,12 +415,38 @@ static void lane_run(struct work_struct *item)
 
 void pd_lane_rest_here(struct pd_lane *lane)
 {
+	struct pd_worker *worker = lane->worker;
 	struct pd_lane *outer = pd_lane_self;
 
-	if (!pd_worker_unqueue(lane->worker, &lane->work))
-		return;
-	lane_run(&lane->work);
-	if (outer)
-		pd_guard_enter(PD_IN_LANE, outer->instance, 0);
-	pd_lane_self = outer;
+	pthread_mutex_lock(&worker->lend_lock);
+	if (pd_worker_is_lent(worker, lane) && pd_worker_unqueue(worker, &lane->work)) {
+		lane_run(&lane->work);
+		if (outer)
+			pd_guard_enter(PD_IN_LANE, outer->instance, 0);
+		pd_lane_self = outer;
+	}
+	pthread_mutex_unlock(&worker->lend_lock);
+}
+
+/* A change that waits for a lane need no longer do so. */
+static void show_lent(struct work_struct *item)
+{
+	if (item->func == lane_run)
+		pd_notify(container_of(item, struct pd_lane, work)->instance, false);
+}
+
+void pd_lane_lend(void)
+{
+	struct pd_worker *self = pd_worker_self();
+
+	if (pd_unlikely(self))
+		pd_worker_lend(self, pd_lane_self ? (const void *)pd_lane_self : self, show_lent);
+}
+
+void pd_lane_reclaim(void)
+{
+	struct pd_worker *self = pd_worker_self();
+
+	if (pd_unlikely(self))
+		pd_worker_reclaim(self);
 }

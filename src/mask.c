@@ -178,7 +178,7 @@ static int change_mask(struct padata_instance *pinst, enum change change, const 
 	pthread_mutex_lock(&pinst->change_lock);
 	error = change_locked(pinst, change, given, cpu);
 	pthread_mutex_unlock(&pinst->change_lock);
-	pd_guard_leave(PD_IN_CALL);
+	pd_leave_from_sleep();
 	return error;
 }
 

@@ -27,38 +27,37 @@ static bool has_completed(struct padata_instance *pinst, const uint64_t *argumen
 	       atomic_load_explicit(&lane->serving, memory_order_acquire) >= argument[2];
 }
 
-/* All but those of the worker at argument[0]. */
+/* With argument[0], those that would come to rest in our hands too. */
 static bool lanes_rest(struct padata_instance *pinst, const uint64_t *argument)
 {
-	const struct pd_worker *but = (const struct pd_worker *)(uintptr_t)argument[0];
 	unsigned int lanes = pd_instance_lanes(pinst);
 
 	for (unsigned int i = 0; i < lanes; i++) {
 		const struct pd_lane *lane = pinst->lane_list[i];
 
-		if (lane->worker != but && !pd_inbox_idle(&lane->inbox))
+		if (!pd_inbox_idle(&lane->inbox) && !(argument[0] && pd_worker_is_lent(lane->worker, lane)))
 			return false;
 	}
 	return true;
 }
 
 /*
- * In a callback of another instance we hold up the lane that shares our worker: it rests in our hands.
- * All are looked at once more, since a lane that was looked at first may have been poked by one that came to
- * rest after. Such a poke wakes nobody else: nothing is pending.
+ * A lane does not come to rest by itself while its worker, ourselves it may be, sleeps in a call of the library.
+ * All are looked at once more, since a worker may have woken up, or a lane that was looked at first have been
+ * poked by one that came to rest after. Such a poke wakes nobody else: nothing is pending.
  */
 static void await_rest(struct padata_instance *pinst)
 {
-	uint64_t self = (uintptr_t)pd_worker_self(), nobody = 0;
+	const uint64_t lent = true, none = false;
 	unsigned int lanes = pd_instance_lanes(pinst);
 
 	do {
-		pd_await(pinst, lanes_rest, &self);
-		for (unsigned int i = 0; self && i < lanes; i++) {
-			if ((uintptr_t)pinst->lane_list[i]->worker == self)
+		pd_await(pinst, lanes_rest, &lent);
+		for (unsigned int i = 0; i < lanes; i++) {
+			if (!pd_inbox_idle(&pinst->lane_list[i]->inbox))
 				pd_lane_rest_here(pinst->lane_list[i]);
 		}
-	} while (!lanes_rest(pinst, &nobody));
+	} while (!lanes_rest(pinst, &none));
 }
 
 /*
@@ -88,7 +87,7 @@ PD_EXPORT int padata_flush(struct padata_instance *pinst)
 	if (refused)
 		return refused;
 	complete_all_below(pinst, pd_window_next(&pinst->window));
-	pd_guard_leave(PD_IN_CALL);
+	pd_leave_from_sleep();
 	return 0;
 }
 

@@ -152,7 +152,7 @@ PD_EXPORT int padata_wait_room(struct padata_instance *pinst)
 	if (result)
 		return result;
 	result = wait_room(pinst);
-	pd_guard_leave(PD_IN_CALL);
+	pd_leave_from_sleep();
 	return result;
 }
 

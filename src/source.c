@@ -227,6 +227,6 @@ PD_EXPORT int padata_pull(struct padata_instance *pinst, struct padata_source *s
 	if (result)
 		return result;
 	result = pull(pinst, source);
-	pd_guard_leave(PD_IN_CALL);
+	pd_leave_from_sleep();
 	return result;
 }

@@ -127,6 +127,13 @@ static int start_thread(struct pd_worker *worker)
 	return error;
 }
 
+static void free_worker(struct pd_worker *worker)
+{
+	if (worker)
+		pthread_mutex_destroy(&worker->lend_lock);
+	free(worker);
+}
+
 static struct pd_worker *start_worker(struct workqueue_struct *wq, int cpu)
 {
 	struct pd_worker *worker = aligned_alloc(PD_CACHE_LINE, sizeof(*worker));
@@ -134,12 +141,13 @@ static struct pd_worker *start_worker(struct workqueue_struct *wq, int cpu)
 
 	if (worker) {
 		*worker = (struct pd_worker){.cpu = cpu, .wq = wq};
+		pthread_mutex_init(&worker->lend_lock, NULL);
 		/* It begins by looking, so it counts as active. */
 		atomic_init(&worker->inbox.head, PD_INBOX_ACTIVE);
 		error = start_thread(worker);
 	}
 	if (error) {
-		free(worker);
+		free_worker(worker);
 		errno = error;
 		return NULL;
 	}
@@ -196,21 +204,52 @@ struct pd_worker *pd_worker_self(void)
 	return current;
 }
 
-bool pd_worker_unqueue(struct pd_worker *self, struct work_struct *work)
+/* Who has the queue: what has been pushed to the end of what is taken. */
+static void take_all(struct pd_worker *worker)
 {
-	void **more = pd_inbox_take(&self->inbox), **link = self->taken;
+	void **more = pd_inbox_take(&worker->inbox), **link = worker->taken;
 
 	while (link && *link)
 		link = *link;
 	if (link)
 		*link = more;
 	else
-		self->taken = more;
-	if (self->taken == &work->padata_next) {
-		self->taken = work->padata_next;
+		worker->taken = more;
+}
+
+void pd_worker_lend(struct pd_worker *self, const void *item, void (*each)(struct work_struct *work))
+{
+	pthread_mutex_lock(&self->lend_lock);
+	/* Relaxed: a fence follows. */
+	atomic_store_explicit(&self->lent, item, memory_order_relaxed);
+	/*
+	 * Pairs with the fence in lane_run(): a lane that has queued another here, and comes to rest, sees that we lend,
+	 * or we see that other. It is a light barrier too, for those that each() tells: they pass a heavy one.
+	 */
+	atomic_thread_fence(memory_order_seq_cst);
+	take_all(self);
+	for (void **link = self->taken; link; link = *link)
+		each(work_of(link));
+	pthread_mutex_unlock(&self->lend_lock);
+}
+
+void pd_worker_reclaim(struct pd_worker *self)
+{
+	pthread_mutex_lock(&self->lend_lock);
+	atomic_store_explicit(&self->lent, NULL, memory_order_relaxed);
+	pthread_mutex_unlock(&self->lend_lock);
+}
+
+bool pd_worker_unqueue(struct pd_worker *worker, struct work_struct *work)
+{
+	void **link;
+
+	take_all(worker);
+	if (worker->taken == &work->padata_next) {
+		worker->taken = work->padata_next;
 		return true;
 	}
-	for (link = self->taken; link; link = *link) {
+	for (link = worker->taken; link; link = *link) {
 		if (*link == &work->padata_next) {
 			*link = work->padata_next;
 			return true;
@@ -350,7 +389,7 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 				pd_unpark(&worker->parker);
 			pthread_join(worker->thread, NULL);
 		}
-		free(worker);
+		free_worker(worker);
 	}
 	pthread_mutex_destroy(&wq->lock);
 	free(wq);

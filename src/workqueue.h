@@ -15,11 +15,13 @@
 struct pd_worker {
 	alignas(PD_CACHE_LINE) struct pd_inbox inbox; /* work items, by their padata_next */
 	struct pd_parker parker;
-	void **taken; /* the worker's alone: taken from the inbox, not yet begun */
+	void **taken; /* taken from the inbox, not yet begun: the worker's, or its borrower's */
 	atomic_bool stopping;
 	int cpu;
 	struct workqueue_struct *wq;
 	pthread_t thread;
+	pthread_mutex_t lend_lock; /* who holds it has the queue, while that is lent */
+	const void *_Atomic lent;  /* what the worker sleeps in; NULL: the queue is its own */
 };
 
 /*
@@ -34,7 +36,7 @@ struct pd_worker *pd_worker_get(struct workqueue_struct *wq, int cpu);
  */
 bool pd_worker_queue(struct pd_worker *worker, struct work_struct *work);
 
-/* The worker itself: whether other items wait. */
+/* Who has the worker's queue: whether other items wait. */
 static inline bool pd_worker_pending(const struct pd_worker *worker)
 {
 	return worker->taken || pd_inbox_holds(&worker->inbox);
@@ -55,8 +57,25 @@ void pd_worker_forget_self(void);
 /* The worker that the calling thread is; NULL when it is none. */
 struct pd_worker *pd_worker_self(void);
 
-/* The worker itself. Take an item that has not begun out of its queue; whether it was there. */
-bool pd_worker_unqueue(struct pd_worker *self, struct work_struct *work);
+/*
+ * The worker itself, about to sleep in an item, which the caller names: lend the queue, for others to take out of
+ * it what waits behind that item. each() is called for all that does.
+ */
+void pd_worker_lend(struct pd_worker *self, const void *item, void (*each)(struct work_struct *work));
+/* The worker itself, awake again: waits for who has borrowed the queue. */
+void pd_worker_reclaim(struct pd_worker *self);
+
+/* Any thread; with lend_lock held it stays so. Whether the queue is lent, by a worker that does not sleep in the item. */
+static inline bool pd_worker_is_lent(const struct pd_worker *worker, const void *item)
+{
+	/* Relaxed: a hint, or ordered by the lock. */
+	const void *lent = atomic_load_explicit(&worker->lent, memory_order_relaxed);
+
+	return lent && lent != item;
+}
+
+/* Who has the worker's queue. Take an item that has not begun out of it; whether it was there. */
+bool pd_worker_unqueue(struct pd_worker *worker, struct work_struct *work);
 
 /* Whether the calling thread is a worker of the queue. */
 bool pd_worker_is_self(const struct workqueue_struct *wq);

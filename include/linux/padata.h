@@ -11,8 +11,10 @@
  * parentheses are those of the promises in doc/contract.md.
  *
  * Any thread may call any function, while others do; only padata_free() has to
- * be the last. Those that may sleep say so. Errors are returned as negative
- * numbers of <errno.h>.
+ * be the last. Those that may sleep say so: called in a callback of another
+ * instance on the same workqueue they hold up that CPU, so if they wait for a
+ * task whose serial() has to run there they wait for ever (E7). Errors are
+ * returned as negative numbers of <errno.h>.
  */
 
 #include <errno.h>

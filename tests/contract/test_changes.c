@@ -215,11 +215,146 @@ static void change_against_free(void)
 		change_against(round, round / 4 % 2, 1);
 }
 
+/*
+ * serial() of an outer instance sleeps in calls of others, of the same workqueue, on a CPU where these have a lane that
+ * is not at rest: it was called to help with a batch while serial() held its worker.
+ */
+static struct padata_instance *outer;
+static sem_t begun, hold[2];
+
+static void begin_in_callbacks(void)
+{
+	rig = rig_make(0);
+	inst = padata_alloc(cpu_active_mask, rig.wq);
+	outer = padata_alloc(cpu_active_mask, rig.wq);
+	CHECK(inst && outer);
+	padata_start(inst);
+	padata_start(outer);
+	sem_init(&begun, 0, 0);
+	for (int i = 0; i < 2; i++)
+		sem_init(&hold[i], 0, 0);
+}
+
+static void end_in_callbacks(void)
+{
+	padata_free(outer);
+	padata_free(inst);
+	rig_end(rig);
+}
+
+/* A serial() on the nth CPU, which is let go by its semaphore. */
+static void hold_in_outer(struct task *t, int n, callback *serial)
+{
+	task_init(t, n, parallel_finish, serial);
+	t->begun = &begun;
+	t->hold = &hold[n];
+	accept_in_time(outer, t, usable_cpu((unsigned int)n));
+	wait_for(&begun);
+}
+
+static void run_a_batch(struct padata_instance *pinst)
+{
+	struct task t[32];
+	struct padata_priv *tasks[32];
+	for (int i = 0; i < 32; i++) {
+		task_init(&t[i], i, parallel_finish, serial_note);
+		tasks[i] = &t[i].p;
+	}
+	CHECK_EQ(padata_do_parallel_batch(pinst, tasks, 32, usable_cpu(0)), 32);
+	CHECK_EQ(padata_flush(pinst), 0);
+	record_clear();
+}
+
+static void serial_changes(struct padata_priv *padata)
+{
+	serial_hold(padata);
+	CHECK_EQ(padata_add_cpu(rig.inst, usable_cpu(0)), 0);
+}
+
+static void two_in_callbacks(void)
+{
+	if (usable_cpus() < 2)
+		SKIP("one CPU");
+	begin_in_callbacks();
+	for (int round = 0; round < 1000; round++) {
+		struct task t[2];
+		hold_in_outer(&t[1], 1, serial_changes);
+		run_a_batch(rig.inst);
+		hold_in_outer(&t[0], 0, serial_changes);
+		sem_post(&hold[round % 4 == 0]);
+		sem_post(&hold[round % 4 != 0]);
+		CHECK_EQ(padata_flush(outer), 0);
+	}
+	end_in_callbacks();
+}
+
+static void serial_waits(struct padata_priv *padata)
+{
+	serial_hold(padata);
+	CHECK_EQ(padata_wait_room(rig.inst), 0);
+}
+
+static void *change_rig(void *unused)
+{
+	(void)unused;
+	CHECK_EQ(padata_add_cpu(rig.inst, usable_cpu(0)), 0);
+	return NULL;
+}
+
+static void against_a_callback_that_waits(void)
+{
+	if (usable_cpus() < 2)
+		SKIP("one CPU");
+	begin_in_callbacks();
+	for (int round = 0; round < 1000; round++) {
+		struct task t;
+		hold_in_outer(&t, 1, serial_waits);
+		run_a_batch(rig.inst);
+		pthread_t change = thread(change_rig, NULL);
+		for (int i = 0; i < round % 10; i++)
+			sched_yield();
+		sem_post(&hold[1]);
+		join(change);
+		CHECK_EQ(padata_flush(outer), 0);
+	}
+	end_in_callbacks();
+}
+
+static void serial_flushes(struct padata_priv *padata)
+{
+	serial_hold(padata);
+	CHECK_EQ(padata_flush(inst), 0);
+}
+
+/* Its sleep ends only after the change. */
+static void against_a_callback_that_waits_for_another(void)
+{
+	if (usable_cpus() < 2)
+		SKIP("one CPU");
+	begin_in_callbacks();
+	for (int round = 0; round < 1000; round++) {
+		struct task t, deferred;
+		task_init(&deferred, 0, parallel_leave, serial_note);
+		accept_task(inst, &deferred, usable_cpu(0));
+		EVENTUALLY(atomic_load(&deferred.parallels) == 1);
+		hold_in_outer(&t, 1, serial_flushes);
+		run_a_batch(rig.inst);
+		sem_post(&hold[1]);
+		CHECK_EQ(padata_add_cpu(rig.inst, usable_cpu(0)), 0);
+		padata_do_serial(&deferred.p);
+		CHECK_EQ(padata_flush(outer), 0);
+	}
+	end_in_callbacks();
+}
+
 static const struct test_case cases[] = {
 	{"M4 two changes at once are done one after the other", two_at_once},
 	{"M4 changes, stops and tasks at once lose no task", changes_stops_and_tasks},
 	{"M4 a change against padata_stop()", change_against_stop},
 	{"M4 a change against padata_free()", change_against_free},
+	{"M4 two changes at once in callbacks of another instance", two_in_callbacks},
+	{"M4 a change against padata_wait_room() in a callback of another instance", against_a_callback_that_waits},
+	{"M4 a change against a callback that sleeps in a call of a third", against_a_callback_that_waits_for_another},
 };
 
 TEST_MAIN(cases)

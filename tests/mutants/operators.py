@@ -22,7 +22,7 @@ STEPS = (
     "pd_crew_search pd_crew_add pd_guard_enter pd_guard_leave pd_guard_wait pd_guard_register "
     "pd_quiesce_locked pd_resume_locked pd_await pd_window_skip pd_window_allow pd_window_taken "
     "pthread_cond_broadcast pthread_join pd_worker_queue pd_debug_unwatch pd_serialq_publish show rest "
-    "pd_span_put pd_lane_deliver look_for_token"
+    "pd_span_put pd_lane_deliver look_for_token pd_lane_lend pd_lane_reclaim pd_lane_rest_here pd_leave_from_sleep take_all each"
 ).split()
 
 # Locks are deleted in pairs: all of one mutex in one function.
@@ -58,7 +58,8 @@ BY_HAND = [
     ("room.c", "if (room) {\n", "if (0) {\n", "the descriptor is never made readable"),
     ("room.c", "\treturn next < end ? (unsigned int)(end - next) : 0;", "\treturn (unsigned int)(end - next);",
      "room below zero"),
-    ("quiesce.c", "while (!lanes_rest(pinst, &nobody));", "while (0);", "the lanes are looked at once"),
+    ("quiesce.c", "while (!lanes_rest(pinst, &none));", "while (0);", "the lanes are looked at once"),
+    ("quiesce.c", "argument[0] && pd_worker_is_lent(lane->worker, lane)", "0", "a lane is waited for although its worker sleeps"),
     ("quiesce.c", ">= argument[1] ||", ">= argument[1] + 1 ||", "a flush waits for one task more"),
     ("quiesce.c", "PD_GATE_CHANGING | flag", "flag", "the gate stays open"),
     ("quiesce.c", "atomic_store_explicit(&pinst->quiescing, true, memory_order_relaxed);", "",
@@ -171,6 +172,8 @@ BY_HAND = [
     ("guard.c", "while (anybody_inside(instance))", "if (anybody_inside(instance))", "looked once at who is inside"),
     ("guard.h", "atomic_store_explicit(&self->entries, entries + 1, memory_order_release);", "",
      "two visits cannot be told apart"),
+    ("workqueue.h", "return lent && lent != item;", "return lent;", "a worker lends what it sleeps in"),
+    ("workqueue.c", "atomic_store_explicit(&self->lent, NULL, memory_order_relaxed);", "", "a worker has its queue and still lends it"),
     ("workqueue.c", "\t\twork->func(work);\n", "\t\twork->func(work);\n\t\t(void)*(void *volatile *)&work->padata_next;\n",
      "the link is read after the item was run"),
     ("workqueue.c", "if (pd_inbox_poke(&worker->inbox))\n\t\t\t\tpd_unpark(&worker->parker);", "",
