@@ -65,7 +65,10 @@ void pd_worker_lend(struct pd_worker *self, const void *item, void (*each)(struc
 /* The worker itself, awake again: waits for who has borrowed the queue. */
 void pd_worker_reclaim(struct pd_worker *self);
 
-/* Any thread; with lend_lock held it stays so. Whether the queue is lent, by a worker that does not sleep in the item. */
+/*
+ * Any thread; with lend_lock held it stays so. Whether the queue is lent, and by a worker that does not sleep in
+ * the item.
+ */
 static inline bool pd_worker_is_lent(const struct pd_worker *worker, const void *item)
 {
 	/* Relaxed: a hint, or ordered by the lock. */
