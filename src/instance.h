@@ -308,7 +308,7 @@ unsigned int pd_room(struct padata_instance *pinst);
  * completed. Whether there is room.
  */
 bool pd_room_allow(struct padata_instance *pinst);
-/* Wake who sleeps in padata_wait_room(), if there is room: for it to see, or as the caller knows better. */
+/* Wake who sleeps in padata_wait_room() or padata_pull(), to look again: room, gate or source has changed. */
 void pd_room_wake(struct padata_instance *pinst);
 void pd_room_fd_update(struct padata_instance *pinst);
 

@@ -65,8 +65,8 @@ void pd_room_wake(struct padata_instance *pinst)
 {
 	atomic_fetch_and_explicit(&pinst->awaited, ~(PD_AWAIT_ROOM | PD_AWAIT_HALF), memory_order_relaxed);
 	/*
-	 * Release: pairs with the fence in sleep_for_room(), which then sees the room, or the gate, that
-	 * we saw; without it a producer could sleep until a turn that is past.
+	 * Release: pairs with the acquire in sleep_for_room() and see_it_through(): who finds this turn sees the
+	 * room, the gate or the source as we saw it; without it he could sleep until a turn that is past.
 	 */
 	atomic_fetch_add_explicit(&pinst->room_turn, 1, memory_order_release);
 	pd_futex_wake(&pinst->room_turn, INT_MAX);
@@ -99,8 +99,12 @@ static int sleep_for_room(struct padata_instance *pinst)
 	bool coalesce = true;
 
 	for (;;) {
-		/* Relaxed: a fence follows, and behind it another look. */
-		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_relaxed);
+		/*
+		 * Acquire: pairs with the release in pd_room_wake(), see there; and for the turn to be that of before
+		 * we say that we wait. Otherwise it could be one of who took that back: if another producer has
+		 * the room by our second look, we would sleep with nobody told.
+		 */
+		unsigned int turn = atomic_load_explicit(&pinst->room_turn, memory_order_acquire);
 		uint64_t began = pd_now();
 		int found = look_for_room(pinst);
 

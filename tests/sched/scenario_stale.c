@@ -114,11 +114,49 @@ static void watched_as_the_window_changes(void)
 	check_all(&w, jobs, 1, 1);
 }
 
+/* A lane gives room to who sleeps for no time only, and then waits for him in the next serial(). */
+static void wait_for_producer(struct job *job)
+{
+	if (job == &jobs[1])
+		pd_park(&gates[0]);
+}
+
+static void *finish_both(void *unused)
+{
+	usleep(12000);
+	job_finish(&jobs[1]);
+	job_finish(&jobs[0]);
+	return unused;
+}
+
+static void wait_room_for_a_lane_that_stays(void)
+{
+	pthread_t finisher;
+
+	world_begin(&w, 1, 2);
+	sched_explore(false);
+	for (int i = 0; i < 2; i++) {
+		job_init(&jobs[i], &w, i, 0);
+		jobs[i].deferred = true;
+	}
+	w.on_serial = wait_for_producer;
+	submit_all(jobs, 2);
+	flush_workqueue(w.wq);
+	sched_explore(true);
+	pthread_create(&finisher, NULL, finish_both, NULL);
+	SCHED_CHECK(padata_wait_room(w.pinst) == 0);
+	pd_unpark(&gates[0]);
+	pthread_join(finisher, NULL);
+	world_end(&w);
+	check_all(&w, jobs, 2, 1);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct sched_scenario table[] = {
 		{"delivery_to_a_new_lane", delivery_to_a_new_lane, 1, 1, false},
 		{"watched_as_the_window_changes", watched_as_the_window_changes, 0, 0, true},
+		{"wait_room_for_a_lane_that_stays", wait_room_for_a_lane_that_stays, 1, 1, true},
 	};
 
 	return sched_main(argc, argv, table, sizeof(table) / sizeof(table[0]));
