@@ -72,7 +72,10 @@ void pd_crew_search(struct pd_crew *crew);
  */
 bool pd_crew_work(struct pd_crew *crew);
 
-/* The CPU's own worker, from searching or from working, to rest. True: as above. */
+/*
+ * The CPU's own worker, from searching or from working, to rest. True: it was the last searcher, or the first to
+ * rest where nobody searches, so look again behind a fence.
+ */
 bool pd_crew_rest(struct pd_crew *crew, unsigned int cpu, bool was_searching);
 
 #endif

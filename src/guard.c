@@ -10,12 +10,12 @@
 _Thread_local struct pd_guard pd_guard_self __attribute__((__tls_model__("initial-exec")));
 
 static pthread_mutex_t registry_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct pd_guard *_Atomic registry; /* changed under the lock */
+static struct pd_guard *registry; /* under the lock */
 static pthread_key_t exit_key;
 
 static void unregister(void *guard)
 {
-	struct pd_guard *_Atomic *link = &registry;
+	struct pd_guard **link = &registry;
 
 	pthread_mutex_lock(&registry_lock);
 	while (*link && *link != guard)
@@ -36,7 +36,7 @@ static void unlock_registry(void)
 	pthread_mutex_unlock(&registry_lock);
 }
 
-/* The other threads are not in the child, and their memory may be used for new ones. */
+/* With the lock, as taken before the fork. The other threads are not in the child; their memory may be used anew. */
 static void forget_others(void)
 {
 	registry = NULL;

@@ -30,7 +30,7 @@ struct pd_guard {
 	_Atomic uintptr_t inside[PD_PLACES];
 	_Atomic uint64_t entries; /* tells two visits of one place apart */
 	bool registered;
-	struct pd_guard *_Atomic next;
+	struct pd_guard *next; /* in the registry, under its lock */
 };
 
 extern _Thread_local struct pd_guard pd_guard_self __attribute__((__tls_model__("initial-exec")));
@@ -62,7 +62,7 @@ static inline void pd_guard_enter(enum pd_place place, const void *instance, uns
 static inline void pd_guard_leave(enum pd_place place)
 {
 	/*
-	 * Release: pairs with the acquire in pd_guard_wait(); without it the instance could be freed
+	 * Release: pairs with the acquire in is_inside(); without it the instance could be freed
 	 * under our last access.
 	 */
 	atomic_store_explicit(&pd_guard_self.inside[place], 0, memory_order_release);

@@ -4,7 +4,7 @@
 
 /*
  * The parts of an instance, shared by the files that make it up. Data flows from submit.c through
- * lane.c to room.c.
+ * run.c and lane.c to room.c.
  */
 
 #include "compiler.h"

@@ -73,8 +73,8 @@ static bool counts(struct pd_lane *lane)
 static void look_again(struct padata_instance *pinst, int first)
 {
 	/*
-	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), padata_do_serial(),
-	 * pd_source_fetch() and padata_pull(). He sees that change, or we see what he made.
+	 * Pairs with the fence of whoever makes something to do: in submit(), pd_run_parallel(), look_for_token(),
+	 * pd_source_fetch() and pull(). He sees that change, or we see what he made.
 	 */
 	atomic_thread_fence(memory_order_seq_cst);
 	if (pd_unlikely(pd_source_exists(pinst))) {

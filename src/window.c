@@ -78,7 +78,8 @@ enum pd_reserve pd_window_reserve(struct pd_window *w, uint64_t gate, uint64_t *
 		return PD_CHANGING;
 	/*
 	 * Acquire: pairs with the release in pd_window_allow(). The slots' earlier tasks have been taken and
-	 * completed by then; without it our writes to a slot could be overtaken by its taker's.
+	 * completed by then; without it the taker of a slot's earlier task could see ours, and a place in a serial
+	 * queue be written while it is read.
 	 */
 	limit = atomic_load_explicit(&w->limit, memory_order_acquire);
 	if (next >= limit)

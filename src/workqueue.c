@@ -258,7 +258,7 @@ bool pd_worker_unqueue(struct pd_worker *worker, struct work_struct *work)
 	return false;
 }
 
-bool pd_worker_is_self(const struct workqueue_struct *wq)
+static bool is_self(const struct workqueue_struct *wq)
 {
 	return current && current->wq == wq;
 }
@@ -330,7 +330,7 @@ static void flush_one(struct work_struct *work)
 
 static void refuse_self(const struct workqueue_struct *wq, const char *function)
 {
-	if (pd_worker_is_self(wq))
+	if (is_self(wq))
 		pd_die("%s: called from a worker of the workqueue \"%s\", which it would wait for for ever",
 		       function, wq->name);
 }
@@ -341,6 +341,7 @@ PD_EXPORT void flush_workqueue(struct workqueue_struct *wq)
 		return;
 	refuse_self(wq, "flush_workqueue");
 	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
+		/* Acquire: pairs with the release in pd_worker_get(), see there. */
 		struct pd_worker *worker = atomic_load_explicit(&wq->workers[cpu], memory_order_acquire);
 		struct flush_work flush = {0};
 
@@ -378,7 +379,8 @@ PD_EXPORT void destroy_workqueue(struct workqueue_struct *wq)
 		} while (queued != atomic_load_explicit(&wq->queued, memory_order_relaxed));
 	}
 	for (unsigned int cpu = 0; cpu < nr_cpu_ids; cpu++) {
-		struct pd_worker *worker = wq->workers[cpu];
+		/* Relaxed: nobody starts one now, and the flushes have shown us those that the items started. */
+		struct pd_worker *worker = atomic_load_explicit(&wq->workers[cpu], memory_order_relaxed);
 
 		if (!worker)
 			continue;

@@ -80,7 +80,4 @@ static inline bool pd_worker_is_lent(const struct pd_worker *worker, const void 
 /* Who has the worker's queue. Take an item that has not begun out of it; whether it was there. */
 bool pd_worker_unqueue(struct pd_worker *worker, struct work_struct *work);
 
-/* Whether the calling thread is a worker of the queue. */
-bool pd_worker_is_self(const struct workqueue_struct *wq);
-
 #endif

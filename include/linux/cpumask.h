@@ -5,10 +5,12 @@
 /*
  * Sets of CPUs, by the kernel's names and signatures.
  *
- * None of these functions sleeps or locks. A mask is the caller's memory: two
- * threads may read one mask at once; a thread that writes it must be alone.
- * Bits at and above nr_cpu_ids are never set by the functions below, and are
- * ignored where they are found.
+ * None of these functions waits for another thread; but alloc_cpumask_var(),
+ * zalloc_cpumask_var(), cpumask_of() and the masks of the system (cpu_*_mask)
+ * allocate memory, and the last ask the kernel. A mask is the caller's memory:
+ * two threads may read one mask at once; a thread that writes it must be alone.
+ * Bits at and above nr_cpu_ids are ignored where they are found; cpumask_copy()
+ * copies them, and no other function sets one.
  */
 
 #include <stdbool.h>

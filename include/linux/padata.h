@@ -117,7 +117,7 @@ int padata_do_parallel_batch(struct padata_instance *pinst, struct padata_priv *
  * returns how many they are; 0 says that there will be no more. It is called on any CPU of the mask, but
  * never twice at once and each time with all visible that the last call did. It may sleep, as parallel()
  * may: then its CPU does nothing else, and a change of the masks and padata_free() wait for it. It is not
- * called while there is no room, or the masks are being changed.
+ * called while there is no room, or the masks are being changed, but for a call that is about to begin.
  */
 struct padata_source {
 	unsigned int (*pull)(struct padata_source *source, struct padata_priv **tasks, unsigned int max,
@@ -155,8 +155,8 @@ int padata_set_window(struct padata_instance *pinst, unsigned int tasks);
 unsigned int padata_get_window(struct padata_instance *pinst);
 
 /*
- * Sleep until a submission can succeed: 0; -EINVAL on an instance that is
- * stopped or being stopped, -EDEADLK in a callback of the instance, -ENODEV.
+ * Sleep until a submission can succeed: 0; -EINVAL for NULL, or an instance that
+ * is stopped or being stopped, -EDEADLK in a callback of the instance, -ENODEV.
  * Another thread may take the room first, so call it in a loop with
  * padata_do_parallel(). To spare wake-ups it may sleep some milliseconds
  * longer, until half of the window is free, or more. (S4)
