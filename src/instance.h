@@ -102,7 +102,7 @@ struct padata_instance {
 	atomic_uint room_turn;	       /* futex: changes when there is room again */
 	_Atomic uint64_t room_since;   /* when a producer last began to wait for room */
 	atomic_int room_cpu;	       /* where it did */
-	atomic_int seldom_cpu;	       /* a hint: where a producer runs that calls seldom, and nobody else; or -1 */
+	atomic_int seldom_cpu;	       /* a hint: the CPU of the producer that called last, if it calls seldom; or -1 */
 	atomic_bool is_brief;	       /* a hint: to run a task takes less than to wake a CPU */
 	_Atomic uint64_t room_wait_ns; /* how long padata_wait_room() took last time */
 	/* Read at each submission. */
